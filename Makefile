@@ -1,0 +1,78 @@
+# The commands of this repository; `make help` lists them. Each sets up what it needs by itself, and repeats are quick.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Other people's scripts rely on target/release, wherever the environment would have cargo build.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
+RELEASE := target/release
+CORE := $(RELEASE)/libhami_core.so
+TOOLS := target/tools/venv
+# Where `make bench` and `make gpu-check` put what they measure.
+OUT ?= target/results
+
+.PHONY: help setup packages clients build core demo test model-check bench gpu-check lint clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "hami-scheduler is not built yet: the scheduler comes with a later release."
+
+setup: packages $(TOOLS)/.stamp clients ## Install what build and test need (Debian packages, linker, real clients)
+
+packages:
+	@tests/setup/packages.sh
+
+clients: packages
+	@tests/setup/clients.sh
+	@tests/setup/bullseye.sh
+
+# The linker for old glibc, in a Python environment of its own.
+$(TOOLS)/.stamp: tools/requirements.txt
+	@echo "linker for old glibc -> $(TOOLS)"
+	@rm -rf $(TOOLS)
+	@python3 -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
+	@touch $@
+
+build: core ## Build target/release: libhami_core.so, hami, simgpu, simgpu-libs/
+	cargo build --locked --release --package node-agent --package simulator --package simulator-libcuda \
+		--package simulator-libnvidia-ml
+	@mkdir -p $(RELEASE)/simgpu-libs
+	@install -C $(RELEASE)/libcuda.so $(RELEASE)/simgpu-libs/libcuda.so.1
+	@install -C $(RELEASE)/libnvidia_ml.so $(RELEASE)/simgpu-libs/libnvidia-ml.so.1
+	@ln -sf libcuda.so.1 $(RELEASE)/simgpu-libs/libcuda.so
+	@ln -sf libnvidia-ml.so.1 $(RELEASE)/simgpu-libs/libnvidia-ml.so
+
+core: $(TOOLS)/.stamp
+	tools/build_core.sh $(TOOLS) $(CORE) --locked
+
+demo: build ## Show two tenants under quotas, on a real device or on a simulated one
+	@tests/setup/clients.sh nvidia-550
+	@demo/run
+
+test: setup build lint model-check ## Run the lints, the model check and all tests
+	cargo test --locked --workspace --no-fail-fast
+
+# loom tries every interleaving; the kill points let a process die at each step. Its own folder, since it recompiles all.
+model-check: ## Check the shared region's protocol in every interleaving
+	RUSTFLAGS="--cfg loom" cargo test --locked --package shared-region --lib --release --features kill-points \
+		--target-dir $(CARGO_TARGET_DIR)/loom
+
+bench: build packages ## Measure native against hooked, in one run
+	cargo bench --locked --package hami-benches
+
+# A machine with a device may have no cargo: a library built elsewhere serves as well.
+gpu-check: ## Check the built library on a real NVIDIA device (needs no Rust)
+	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory core; \
+	elif [ ! -e $(CORE) ]; then echo "gpu-check: no $(CORE), and no cargo to build it: copy one there" >&2; exit 2; fi
+	@mkdir -p $(OUT)
+	python3 gpu-check/gpu_check.py --lib $(CORE) --out $(OUT)
+
+lint: ## Check the format, run clippy
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+clean: ## Delete target/, real clients and tools included
+	cargo clean

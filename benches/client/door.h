@@ -1,0 +1,45 @@
+/* How the client reaches the vendor's functions: linked directly (-DDOOR_DIRECT), or looked up with dlsym. */
+#ifndef BENCH_DOOR_H
+#define BENCH_DOOR_H
+
+#include "hami_cuda.h"
+#include "hami_nvml.h"
+
+#define CUDA_FUNCTIONS(X) \
+    X(cuInit) \
+    X(cuDevicePrimaryCtxRetain) \
+    X(cuCtxSetCurrent) \
+    X(cuMemAlloc_v2) \
+    X(cuMemFree_v2) \
+    X(cuMemGetInfo_v2) \
+    X(cuGetProcAddress_v2)
+
+#define NVML_FUNCTIONS(X) \
+    X(nvmlInit_v2) \
+    X(nvmlDeviceGetHandleByIndex_v2) \
+    X(nvmlDeviceGetMemoryInfo) \
+    X(nvmlDeviceGetMemoryInfo_v2)
+
+#ifdef DOOR_DIRECT
+#define DECLARE(name) extern __typeof__(*(PFN_##name)0) name;
+CUDA_FUNCTIONS(DECLARE)
+NVML_FUNCTIONS(DECLARE)
+#undef DECLARE
+#define CALL(name) name
+#else
+#define MEMBER(name) PFN_##name name;
+struct door {
+    CUDA_FUNCTIONS(MEMBER)
+    NVML_FUNCTIONS(MEMBER)
+};
+#undef MEMBER
+extern struct door door;
+#define CALL(name) door.name
+#endif
+
+/* Opens the CUDA driver and looks its functions up; nothing to do when linked directly. */
+void open_cuda(void);
+/* The same for NVML. */
+void open_nvml(void);
+
+#endif

@@ -1,0 +1,134 @@
+//! The report: every row must have its figures.
+
+/// The table for people.
+mod table;
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::client::Mode;
+use crate::options::Options;
+use crate::reference::{Figures, Reference, Verdict};
+use crate::rows::{self, Unit};
+use crate::samples::{Samples, Summary};
+
+/// What a run has found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// Whether it was a short run with rough figures.
+    quick: bool,
+    rounds: u32,
+    library: String,
+    machine: Machine,
+    reference: Source,
+    rows: Vec<Line>,
+    /// Keys of the rows in which the reference is better.
+    worse_than_reference: Vec<String>,
+}
+
+/// Where it was measured; read it beside each figure.
+#[derive(Debug, Serialize)]
+struct Machine {
+    processor: String,
+    cores: usize,
+    kernel: String,
+}
+
+/// Where the reference's figures come from.
+#[derive(Debug, Serialize)]
+struct Source {
+    name: String,
+    method: String,
+}
+
+/// One row with its figures.
+#[derive(Debug, Serialize)]
+struct Line {
+    key: String,
+    title: String,
+    group: &'static str,
+    unit: Unit,
+    native: Summary,
+    hooked: Summary,
+    /// With the library and no limit, where that is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlimited: Option<Summary>,
+    /// Median hooked less median native.
+    difference: f64,
+    /// Median hooked by median native.
+    ratio: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+}
+
+impl Report {
+    /// Puts the figures together.
+    ///
+    /// # Errors
+    /// When a row has no figure.
+    pub(crate) fn new(options: &Options, samples: &Samples, reference: &Reference) -> anyhow::Result<Self> {
+        let mut lines = Vec::new();
+        for row in rows::all() {
+            let summary = |mode| {
+                samples.summary(&row.key, mode).with_context(|| format!("row '{}': no figure, {mode:?}", row.key))
+            };
+            let (native, hooked) = (summary(Mode::Native)?, summary(Mode::Limited)?);
+            let unlimited = row.unlimited.then(|| summary(Mode::Unlimited)).transpose()?;
+            let figures = reference.row(&row.key).cloned();
+            lines.push(Line {
+                verdict: figures.as_ref().and_then(|figures| figures.verdict(row.unit, &native, &hooked)),
+                key: row.key,
+                title: row.title,
+                group: row.group,
+                unit: row.unit,
+                native,
+                hooked,
+                unlimited,
+                difference: hooked.median - native.median,
+                ratio: hooked.median / native.median,
+                reference: figures,
+            });
+        }
+        let worse = lines.iter().filter(|line| line.verdict.is_some_and(Verdict::is_worse));
+        Ok(Self {
+            quick: options.quick(),
+            rounds: options.rounds(),
+            library: options.library().display().to_string(),
+            machine: Machine::this(),
+            reference: Source { name: reference.name.clone(), method: reference.method.clone() },
+            worse_than_reference: worse.map(|line| line.key.clone()).collect(),
+            rows: lines,
+        })
+    }
+
+    /// The table, with what to know about it above and the rows that are worse than the reference below.
+    pub(crate) fn table(&self) -> String {
+        table::text(self)
+    }
+
+    /// Writes the report as JSON.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let what = || format!("report {}", path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(what)?;
+        }
+        std::fs::write(path, serde_json::to_string_pretty(self).with_context(what)? + "\n").with_context(what)
+    }
+}
+
+impl Machine {
+    fn this() -> Self {
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let processors = read("/proc/cpuinfo");
+        let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        Self {
+            processor: model.map_or("unknown", |(_, name)| name).to_owned(),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+        }
+    }
+}

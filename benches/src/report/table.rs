@@ -1,0 +1,115 @@
+//! The table for people.
+
+use std::fmt::Write;
+
+use super::{Line, Report};
+use crate::reference::Verdict;
+use crate::rows::Unit;
+use crate::samples::Summary;
+
+/// The report as text.
+pub(super) fn text(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _written = write_report(&mut text, report);
+    text
+}
+
+fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
+    let machine = &report.machine;
+    writeln!(text, "native against hooked, medians of {} rounds (minimum to maximum)", report.rounds)?;
+    writeln!(text, "machine:   {}, {} cores, Linux {}", machine.processor, machine.cores, machine.kernel)?;
+    writeln!(text, "library:   {}", report.library)?;
+    writeln!(text, "reference: {}; another machine, over a stub driver", report.reference.name)?;
+    if report.quick {
+        writeln!(text, "A quick run: its figures are rough.")?;
+    }
+    let mut group = "";
+    for line in &report.rows {
+        if line.group != group {
+            group = line.group;
+            writeln!(text, "\n{group}")?;
+            writeln!(
+                text,
+                "  {:<42} {:>24} {:>24} {:>10} {:>7} {:>10} {:>10} {:>9}",
+                "", "native", "hooked", "difference", "ratio", "no limit", "reference", "better by"
+            )?;
+        }
+        write_line(text, line)?;
+    }
+    match &report.worse_than_reference[..] {
+        [] => writeln!(text, "\nNo row is worse than the reference's."),
+        worse => writeln!(text, "\nWorse than the reference's: {}", worse.join(", ")),
+    }
+}
+
+fn write_line(text: &mut String, line: &Line) -> std::fmt::Result {
+    let unlimited = line.unlimited.map(|summary| signed(summary.median - line.native.median, line.unit));
+    writeln!(
+        text,
+        "  {:<42} {:>24} {:>24} {:>10} {:>7} {:>10} {:>10} {:>9}",
+        line.title,
+        spread(&line.native, line.unit),
+        spread(&line.hooked, line.unit),
+        signed(line.difference, line.unit),
+        format!("x{:.2}", line.ratio),
+        unlimited.unwrap_or_default(),
+        reference(line),
+        verdict(line),
+    )
+}
+
+/// The reference's figure; one that is a difference over native has its sign.
+fn reference(line: &Line) -> String {
+    let Some(figures) = &line.reference else { return String::new() };
+    match (figures.hooked, figures.difference) {
+        (Some(hooked), _) => figure(hooked, line.unit),
+        (None, Some(difference)) => signed(difference, line.unit),
+        (None, None) => String::new(),
+    }
+}
+
+fn verdict(line: &Line) -> String {
+    match line.verdict {
+        Some(Verdict::BetterBy(times)) => format!("x{times:.1}"),
+        Some(Verdict::NoCost) => "no cost".to_owned(),
+        None if line.reference.is_some() => "(README)".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn spread(summary: &Summary, unit: Unit) -> String {
+    let [median, min, max] = [summary.median, summary.min, summary.max].map(|value| figure(value, unit));
+    if min == max { median } else { format!("{median} ({min}-{max})") }
+}
+
+fn signed(value: f64, unit: Unit) -> String {
+    format!("{}{}", if value < 0.0 { "-" } else { "+" }, figure(value.abs(), unit))
+}
+
+/// A figure with its unit: three or four digits tell all that a benchmark knows.
+fn figure(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Nanoseconds if value < 100.0 => format!("{value:.1}ns"),
+        Unit::Nanoseconds if value < 10_000.0 => format!("{value:.0}ns"),
+        Unit::Nanoseconds if value < 10_000_000.0 => format!("{:.0}us", value / 1e3),
+        Unit::Nanoseconds => format!("{:.0}ms", value / 1e6),
+        Unit::PairsPerSecond => format!("{:.2}M/s", value / 1e6),
+        Unit::Kibibytes => format!("{value:.0}KiB"),
+        Unit::Count => format!("{value:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_in_words() {
+        assert_eq!(figure(2.34, Unit::Nanoseconds), "2.3ns");
+        assert_eq!(figure(882_000.0, Unit::Nanoseconds), "882us");
+        assert_eq!(figure(1_510_000.0, Unit::PairsPerSecond), "1.51M/s");
+        assert_eq!(signed(-3.0, Unit::Kibibytes), "-3KiB");
+        assert_eq!(signed(0.0, Unit::Count), "+0");
+    }
+}

@@ -1,0 +1,59 @@
+//! A short run of the whole benchmark: every row is there with finite figures. How fast they are is no test.
+
+use std::time::Duration;
+
+use hami_tests::{Run, artefacts};
+use serde_json::Value;
+
+/// Rows that must be there, one of each kind; the program itself refuses to report a row without figures.
+const EXPECTED: &[&str] = &[
+    "pair-4KiB-1/direct",
+    "pair-4KiB-100000/dlsym",
+    "pair-2MiB-100000/direct",
+    "refusal/direct",
+    "cuMemGetInfo/dlsym",
+    "nvmlDeviceGetMemoryInfo/direct",
+    "nvmlDeviceGetMemoryInfo_v2/direct",
+    "cuGetProcAddress-cuMemAlloc/direct",
+    "cuGetProcAddress-cuEventQuery/dlsym",
+    "active-16",
+    "idle-63",
+    "bin-true",
+    "first-resident/direct",
+    "first-threads/direct",
+    "start-16-worst/direct",
+];
+
+fn number(value: &Value) -> f64 {
+    // A figure that is not finite is written as null.
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no finite number"))
+}
+
+#[test]
+fn a_quick_run_has_every_row() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let report = folder.path().join("bench.json");
+    let output = Run::new(env!("CARGO_BIN_EXE_hami-bench"))
+        .args(["--quick", "--rounds", "1", "--out"])
+        .arg(&report)
+        .env(artefacts::ARTEFACTS_VARIABLE, artefacts::built("."))
+        .within(Duration::from_secs(300))
+        .output();
+    output.succeeded();
+
+    let text = std::fs::read_to_string(&report).expect("the report");
+    let report: Value = serde_json::from_str(&text).expect("a report in JSON");
+    let rows = report["rows"].as_array().expect("rows");
+    for expected in EXPECTED {
+        assert!(rows.iter().any(|row| row["key"] == *expected), "no row {expected} in {text}");
+    }
+    for row in rows {
+        for mode in ["native", "hooked"] {
+            for part in ["median", "min", "max", "first_quartile", "third_quartile"] {
+                assert!(number(&row[mode][part]) > 0.0, "{mode} {part} in {row}");
+            }
+        }
+        number(&row["difference"]);
+        number(&row["ratio"]);
+    }
+}

@@ -1,0 +1,1 @@
+"""The checks, by subject. Each one starts workers, asks them, and judges the replies."""

@@ -1,0 +1,1 @@
+"""What runs inside worker processes: one module per client library."""

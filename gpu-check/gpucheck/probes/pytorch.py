@@ -1,0 +1,101 @@
+"""PyTorch as a tenant: what a training program sees and does."""
+
+import hashlib
+import os
+import time
+
+_state = {"tensors": []}
+
+
+def start():
+    """Imports PyTorch and makes its context with one small tensor; versions."""
+    # Asked for before the import: deterministic matrix products need it.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    _state["torch"] = torch
+    torch.cuda.init()
+    _state["first"] = torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    return {"torch": torch.__version__, "cuda": torch.version.cuda}
+
+
+def mem_info():
+    """torch.cuda.mem_get_info, in bytes."""
+    free, total = _state["torch"].cuda.mem_get_info()
+    return {"free": free, "total": total, "used": total - free}
+
+
+def device_total():
+    """The device's size by torch.cuda.get_device_properties, in bytes."""
+    return _state["torch"].cuda.get_device_properties(0).total_memory
+
+
+def take(size):
+    """One tensor of `size` bytes, kept and written; whether it was granted (only torch.OutOfMemoryError is caught)."""
+    torch = _state["torch"]
+    try:
+        tensor = torch.full((size,), 7, dtype=torch.uint8, device="cuda")
+        torch.cuda.synchronize()
+    except torch.OutOfMemoryError as error:
+        _state["message"] = str(error)
+        return False
+    _state["tensors"].append(tensor)
+    return True
+
+
+def fill(piece, most):
+    """Allocates tensors until torch.OutOfMemoryError, or past `most` bytes; as probes.runtime.fill reports it."""
+    pieces = 0
+    while True:
+        info = mem_info()
+        if pieces * piece > most:
+            return {"pieces": pieces, "bytes": pieces * piece, "code": None, **info}
+        if not take(piece):
+            return {"pieces": pieces, "bytes": pieces * piece, "code": 2, "message": _state["message"], **info}
+        pieces += 1
+
+
+def drop(count):
+    """Lets go of the newest tensors and empties PyTorch's cache."""
+    del _state["tensors"][-count:]
+    _state["torch"].cuda.empty_cache()
+
+
+def tensors_intact():
+    """Whether every kept tensor still holds what was written into it."""
+    return all(bool((tensor == 7).all().item()) for tensor in _state["tensors"])
+
+
+def compute():
+    """A small deterministic computation; the SHA-256 of each result's bytes."""
+    torch = _state["torch"]
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    generator = torch.Generator(device="cpu").manual_seed(20240607)
+    a = torch.randn(1024, 1024, generator=generator).cuda()
+    b = torch.randn(1024, 1024, generator=generator).cuda()
+    image = torch.randn(8, 16, 64, 64, generator=generator).cuda()
+    weight = torch.randn(32, 16, 3, 3, generator=generator).cuda().requires_grad_(True)
+    convolved = torch.nn.functional.conv2d(image, weight, padding=1)
+    convolved.square().mean().backward()
+    results = {
+        "matmul": a @ b,
+        "half": (a.half() @ b.half()).float(),
+        "sort": torch.sort(a.flatten()).values,
+        "conv": convolved.detach(),
+        "gradient": weight.grad,
+        "softmax": torch.softmax(a, dim=1),
+    }
+    return {name: hashlib.sha256(value.cpu().numpy().tobytes()).hexdigest() for name, value in results.items()}
+
+
+def time_launches(count):
+    """Nanoseconds of `count` launches of a small kernel, by launch, the closing synchronisation included."""
+    torch, tensor = _state["torch"], _state["first"]
+    torch.cuda.synchronize()
+    start = time.perf_counter_ns()
+    for _ in range(count):
+        tensor.add_(1)
+    torch.cuda.synchronize()
+    return (time.perf_counter_ns() - start) / count

@@ -1,0 +1,52 @@
+//! The environment's variables, read from a table instead of the process.
+
+use super::*;
+
+fn read(variables: &[(&str, &str)]) -> Result<Config, Unreadable> {
+    Config::from_lookup(|name| {
+        let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
+        Some((*value).to_owned()).filter(|value| !value.trim().is_empty())
+    })
+}
+
+#[test]
+fn an_index_goes_before_the_general_limit_and_zero_lifts_it() {
+    let config = read(&[
+        ("CUDA_DEVICE_MEMORY_LIMIT", "4g"),
+        ("CUDA_DEVICE_MEMORY_LIMIT_1", "1g"),
+        ("CUDA_DEVICE_MEMORY_LIMIT_2", "0"),
+        ("CUDA_DEVICE_MEMORY_LIMIT_3", ""),
+    ])
+    .unwrap();
+    assert_eq!(
+        (0..4).map(|index| config.memory_limit(index)).collect::<Vec<_>>(),
+        [Some(4 << 30), Some(1 << 30), None, Some(4 << 30)]
+    );
+    assert!(config.limits_memory() && config.differs_by_index());
+}
+
+#[test]
+fn nothing_set_limits_nothing() {
+    for variables in [&[][..], &[("CUDA_DEVICE_MEMORY_LIMIT", "0")], &[("CUDA_DEVICE_MEMORY_LIMIT", " ")]] {
+        assert!(!read(variables).unwrap().limits_memory());
+    }
+}
+
+#[test]
+fn an_unreadable_value_is_named_with_what_is_accepted() {
+    for (name, value) in [
+        ("CUDA_DEVICE_MEMORY_LIMIT", "abc"),
+        ("CUDA_DEVICE_MEMORY_LIMIT_7", "-1"),
+        ("CUDA_DEVICE_SM_LIMIT", "101"),
+        ("CUDA_DEVICE_SM_LIMIT_2", "50%"),
+    ] {
+        let message = read(&[(name, value)]).unwrap_err().to_string();
+        assert!(message.contains(&format!("{name}={value:?}")) && message.contains("accepted"), "{message}");
+    }
+}
+
+#[test]
+fn compute_limits_are_seen() {
+    assert!(read(&[("CUDA_DEVICE_SM_LIMIT_1", "30")]).unwrap().compute_limited);
+    assert!(!read(&[("CUDA_DEVICE_SM_LIMIT", "0"), ("CUDA_DEVICE_SM_LIMIT_1", "100")]).unwrap().compute_limited);
+}

@@ -1,0 +1,60 @@
+//! The calling thread's current context, and which device it is on.
+// UNSAFETY: vendor calls.
+#![expect(unsafe_code)]
+
+use core::cell::Cell;
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUdevice};
+
+use crate::tenant::{Quota, Tenant};
+use crate::vendor;
+
+/// Grows whenever a context is destroyed: its handle may come again, for another device.
+static DESTROYED: AtomicU64 = AtomicU64::new(0);
+
+std::thread_local! {
+    /// The last answer: context, value of `DESTROYED`, quota of its device.
+    static LAST: Cell<(usize, u64, Option<&'static Quota>)> = const { Cell::new((0, 0, None)) };
+}
+
+/// A context with its device's quota.
+pub(crate) struct Current {
+    /// The context's handle.
+    pub(crate) context: usize,
+    /// Its device's quota.
+    pub(crate) quota: &'static Quota,
+}
+
+/// The current context, if its device has a quota. `None` also when there is no context: the driver will say so itself.
+#[inline]
+pub(crate) fn get(tenant: &Tenant) -> Option<Current> {
+    let mut context: CUcontext = ptr::null_mut();
+    // SAFETY: writes one handle of ours.
+    if unsafe { vendor::ctx_get_current(&raw mut context) } != CUDA_SUCCESS || context.is_null() {
+        return None;
+    }
+    let context = context as usize;
+    // Relaxed: a context that another thread destroys during this call is the program's own race.
+    let destroyed = DESTROYED.load(Ordering::Relaxed);
+    let last = LAST.try_with(Cell::get).unwrap_or((0, 0, None));
+    let quota = if last.0 == context && last.1 == destroyed {
+        last.2
+    } else {
+        let mut device: CUdevice = 0;
+        // SAFETY: writes one device of ours; there is a current context.
+        if unsafe { vendor::ctx_get_device(&raw mut device) } != CUDA_SUCCESS {
+            return None;
+        }
+        let quota = tenant.of_ordinal(device);
+        let _torn_down = LAST.try_with(|last| last.set((context, destroyed, quota)));
+        quota
+    };
+    quota.map(|quota| Current { context, quota })
+}
+
+/// Tells that a context is gone.
+pub(crate) fn context_destroyed() {
+    DESTROYED.fetch_add(1, Ordering::Relaxed); // see `get`
+}

@@ -1,0 +1,32 @@
+//! The preloaded library: stands between a program and the vendor's driver, keeps the memory quota, shows the part.
+//!
+//! A call enters through one of three doors (direct link, `dlsym`, `cuGetProcAddress`), all of which lead to the function
+//! that a row of [`table`] generates. The row's shape (in [`shapes`]) asks the [`tenant`] whether there is a quota here
+//! at all; if there is, it takes the bytes from the shared region first, then calls the driver's own function, and then
+//! settles what the driver really took. Nothing happens when the library is loaded: no constructor, no thread, no file,
+//! no system call before the first device call.
+
+/// What a program asked the driver for: its allocations, their pages, its contexts, its pools.
+mod books;
+/// What the environment says, read once; a value that cannot be read means "nothing is granted".
+mod config;
+/// The calling thread's current context, and which device it is on.
+mod current;
+/// Finding functions in loaded libraries without `dlsym`.
+mod find;
+/// The panic fence, the depth guard and errno.
+mod guard;
+/// Lines on stderr.
+mod log;
+/// What the device says a context takes.
+mod measure;
+/// `dlsym`, `dlvsym` and `cuGetProcAddress`: which function a name leads to.
+mod resolve;
+/// What hooked functions do, one file per family; rows of the table name these.
+mod shapes;
+/// One row per vendor symbol.
+pub mod table;
+/// This process as a tenant: limits, region, books.
+mod tenant;
+/// The vendors' own functions that hooks call.
+mod vendor;

@@ -1,0 +1,58 @@
+//! What CUDA shows of a device: the part that was granted, as if it were the whole.
+// UNSAFETY: calls the vendor's functions and writes through the program's own pointers.
+#![expect(unsafe_code)]
+
+use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUresult};
+
+use super::{Bytes, pool};
+use crate::guard::{self, Inside};
+use crate::{current, tenant};
+
+/// cuMemGetInfo: `total` is the quota, `free` what is left of it for the whole tenant.
+pub(crate) fn mem_info<N: Bytes>(
+    original: unsafe extern "C" fn(*mut N, *mut N) -> CUresult,
+    free: *mut N,
+    total: *mut N,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(free, total) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let result = inside.driver(call);
+    if result != CUDA_SUCCESS {
+        return result;
+    }
+    guard::bookkeeping(|| {
+        let Some(current) = current::get(tenant) else { return };
+        pool::shrunk(tenant);
+        let used = tenant.used(current.quota);
+        // SAFETY: the driver has written both, so both may be written; NULL it would have rejected.
+        unsafe {
+            total.write(N::from_u64(current.quota.limit));
+            free.write(N::from_u64(current.quota.limit.saturating_sub(used)));
+        }
+    });
+    result
+}
+
+/// cuDeviceTotalMem: the quota.
+pub(crate) fn total_mem<N: Bytes>(
+    original: unsafe extern "C" fn(*mut N, CUdevice) -> CUresult,
+    bytes: *mut N,
+    device: CUdevice,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(bytes, device) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let result = inside.driver(call);
+    if result == CUDA_SUCCESS {
+        guard::bookkeeping(|| {
+            if let Some(quota) = tenant.of_ordinal(device) {
+                // SAFETY: the driver has written it, so it may be written.
+                unsafe { bytes.write(N::from_u64(quota.limit)) };
+            }
+        });
+    }
+    result
+}

@@ -1,0 +1,134 @@
+//! One row per vendor symbol: the row *is* the declaration, and everything else is generated from it.
+//!
+//! A row reads `class name as "lookup name" @ version [per-thread] (arguments) => shape;` and yields the exported
+//! function with its panic fence, the lazily found original, the entry for name look-ups and the line in the docs.
+//! Classes: `account` (memory in and out), `view` (what is shown), `resolve` (which function a name leads to).
+
+/// The CUDA driver API.
+mod cuda;
+/// The macro that expands rows.
+mod expand;
+/// NVML.
+mod nvml;
+
+use core::ffi::{CStr, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+/// A vendor's library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Library {
+    /// The CUDA driver.
+    Cuda,
+    /// NVML.
+    Nvml,
+}
+
+impl Library {
+    /// The name under which the loader knows it.
+    pub const fn soname(self) -> &'static CStr {
+        match self {
+            Self::Cuda => c"libcuda.so.1",
+            Self::Nvml => c"libnvidia-ml.so.1",
+        }
+    }
+}
+
+/// What kind of behaviour a hooked symbol has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Takes device memory or gives it back.
+    Account,
+    /// Shows something of the device.
+    View,
+    /// Tells which function a name leads to.
+    Resolve,
+}
+
+/// One vendor symbol.
+pub struct Row {
+    /// What kind of behaviour it has.
+    pub class: Class,
+    /// The library that exports the original.
+    pub library: Library,
+    /// The exported name.
+    pub name: &'static CStr,
+    /// The name by which `cuGetProcAddress` finds it.
+    pub lookup: &'static CStr,
+    /// The CUDA version from which on `cuGetProcAddress` answers with it (1000 × major + 10 × minor); 0 for NVML.
+    pub version: i32,
+    /// Whether it is the form for per-thread default streams.
+    pub per_thread: bool,
+    /// The function that we export under this name.
+    pub hook: *const c_void,
+    original: AtomicPtr<c_void>,
+}
+
+// UNSAFETY: a raw address keeps the compiler from deriving this.
+#[expect(unsafe_code)]
+// SAFETY: `hook` is the address of a function, which every thread may read and call.
+unsafe impl Sync for Row {}
+
+impl Row {
+    pub(crate) const fn new(
+        class: Class,
+        library: Library,
+        name: &'static CStr,
+        lookup: Option<(&'static CStr, i32, bool)>,
+        hook: *const c_void,
+    ) -> Self {
+        let (lookup, version, per_thread) = match lookup {
+            Some(lookup) => lookup,
+            None => (name, 0, false),
+        };
+        Self { class, library, name, lookup, version, per_thread, hook, original: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// The vendor's own function, if its library is loaded and has it.
+    #[inline]
+    pub(crate) fn original(&self) -> Option<*const c_void> {
+        // Relaxed: the address of code that the loader has mapped for good; nothing else hangs on it.
+        let known = self.original.load(Ordering::Relaxed);
+        if known.is_null() { self.find_original() } else { Some(known) }
+    }
+
+    #[cold]
+    fn find_original(&self) -> Option<*const c_void> {
+        let found = crate::find::in_library(self.library.soname(), self.name)?;
+        self.original.store(found.cast_mut(), Ordering::Relaxed); // as in `original`
+        Some(found)
+    }
+}
+
+/// All rows.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    cuda::ROWS.iter().chain(nvml::ROWS).copied()
+}
+
+/// The row that exports this name.
+pub(crate) fn find(name: &CStr) -> Option<&'static Row> {
+    // Three comparisons of one byte decide for nearly every name that a program looks up.
+    match name.to_bytes() {
+        [b'c', b'u', ..] => cuda::ROWS.iter().copied().find(|row| row.name == name),
+        [b'n', b'v', b'm', b'l', ..] => nvml::ROWS.iter().copied().find(|row| row.name == name),
+        _ => None,
+    }
+}
+
+/// The row whose original stands at this address, among those of the CUDA driver.
+pub(crate) fn find_by_original(address: *const c_void) -> Option<&'static Row> {
+    cuda::ROWS.iter().copied().find(|row| row.original() == Some(address))
+}
+
+/// The row that `cuGetProcAddress` means by a name, a version and the choice of default stream.
+pub(crate) fn find_by_lookup(lookup: &CStr, version: i32, per_thread: bool) -> Option<&'static Row> {
+    let named = || cuda::ROWS.iter().copied().filter(|row| row.lookup == lookup && row.version <= version);
+    named()
+        .filter(|row| row.per_thread == per_thread)
+        .max_by_key(|row| row.version)
+        .or_else(|| named().filter(|row| !row.per_thread).max_by_key(|row| row.version))
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -1,0 +1,388 @@
+//! This process as a tenant: its limits, its place in the shared region, its books.
+// UNSAFETY: a page that the kernel wipes in forked children, reached by a raw pointer; vendor calls.
+#![expect(unsafe_code)]
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUuuid};
+use shared_region::{Access, Member, Region};
+
+use crate::books::Books;
+use crate::config::{self, Config};
+use crate::{log, measure, vendor};
+
+/// CUDA ordinals for which an answer is kept.
+const MAX_ORDINALS: usize = 64;
+
+/// How long a look for dead processes serves, in nanoseconds: refusals and views come in bursts, and each look costs a
+/// system call per other process. What a dead one held is back within this time of the next need.
+const SWEEP_INTERVAL: u64 = 2_000_000;
+
+/// Whether the environment asks for anything: decided at the first device call.
+static MODE: AtomicU8 = AtomicU8::new(UNDECIDED);
+const UNDECIDED: u8 = 0;
+const UNLIMITED: u8 = 1;
+const LIMITED: u8 = 2;
+
+/// The tenant of this process, once `MODE` is `LIMITED`.
+static TENANT: AtomicPtr<Tenant> = AtomicPtr::new(ptr::null_mut());
+
+/// One device under a quota.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    /// Number of the device in the region.
+    pub(crate) device: usize,
+    /// Bytes granted; never more than the device has. 0 when nothing can be granted.
+    pub(crate) limit: u64,
+    uuid: [u8; 16],
+}
+
+/// This process as a tenant.
+pub(crate) struct Tenant {
+    /// `None` when a value could not be read: then nothing is granted.
+    config: Option<Config>,
+    /// `None` when the region cannot be used: then nothing is granted.
+    region: OnceLock<Option<Region>>,
+    private: Mutex<Private>,
+    /// Quotas by UUID; `None`: this device has no limit. They live as long as the process.
+    quotas: Mutex<Vec<([u8; 16], Option<&'static Quota>)>>,
+    by_ordinal: [OnceLock<Option<&'static Quota>>; MAX_ORDINALS],
+    /// When dead processes were last looked for, in nanoseconds of the coarse monotonic clock.
+    last_sweep: AtomicU64,
+    /// 1 in the process that made this tenant, 0 in a forked child of it.
+    not_forked: *const AtomicU8,
+    /// Process that made this tenant; asked for only where `not_forked` is NULL.
+    maker: u32,
+    /// Quotas by NVML handle, which stays the same for the life of a process.
+    by_nvml: Mutex<Vec<(usize, Option<&'static Quota>)>>,
+}
+
+// SAFETY: `not_forked` points to a page that is never unmapped, and is only read, atomically.
+unsafe impl Sync for Tenant {}
+// SAFETY: as above.
+unsafe impl Send for Tenant {}
+
+/// What only one thread at a time may touch.
+#[derive(Default)]
+pub(crate) struct Private {
+    member: Option<Member>,
+    pub(crate) books: Books,
+    /// Contexts that were charged, by handle.
+    pub(crate) contexts: HashMap<usize, Charged>,
+    /// The primary context's handle, by device ordinal, while it is charged.
+    pub(crate) primary: HashMap<CUdevice, usize>,
+    /// Pools that were charged for what they keep reserved, by handle.
+    pub(crate) pools: HashMap<usize, Charged>,
+}
+
+/// Bytes that were charged for something that is no allocation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Charged {
+    /// Number of its device in the region.
+    pub(crate) device: usize,
+    /// How much.
+    pub(crate) bytes: u64,
+}
+
+/// The tenant that this process is, or `None` when nothing is limited: then every hook passes straight through.
+#[inline]
+pub(crate) fn get() -> Option<&'static Tenant> {
+    // Relaxed: once UNLIMITED, it stays so, and nothing hangs on it. LIMITED is only a hint; the pointer decides.
+    if MODE.load(Ordering::Relaxed) == UNLIMITED {
+        return None;
+    }
+    // Acquire: pairs with the Release in `decide`; the tenant is complete when it can be seen.
+    let tenant = TENANT.load(Ordering::Acquire);
+    // SAFETY: a tenant, once published, is never freed.
+    match unsafe { tenant.as_ref() } {
+        Some(tenant) if tenant.is_of_this_process() => Some(tenant),
+        _ => decide(tenant),
+    }
+}
+
+/// Reads the environment and publishes what follows from it. Several threads may come here; one wins. A forked child
+/// comes here too: it holds nothing, and its parent's locks may be held for ever.
+#[cold]
+fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
+    let config = match Config::read() {
+        Ok(config) if !config.limits_memory() => {
+            MODE.store(UNLIMITED, Ordering::Relaxed); // see `get`
+            return None;
+        }
+        Ok(config) => Some(config),
+        Err(unreadable) => {
+            if stale.is_null() {
+                log::error!("{unreadable}");
+            }
+            None
+        }
+    };
+    let tenant = Box::into_raw(Box::new(Tenant {
+        config,
+        region: OnceLock::new(),
+        private: Mutex::default(),
+        quotas: Mutex::default(),
+        by_ordinal: [const { OnceLock::new() }; MAX_ORDINALS],
+        last_sweep: AtomicU64::new(0),
+        not_forked: fork_mark(),
+        maker: std::process::id(),
+        by_nvml: Mutex::default(),
+    }));
+    // AcqRel: publishes the tenant; on failure Acquire sees the winner's.
+    let current = match TENANT.compare_exchange(stale, tenant, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => tenant,
+        Err(winner) => {
+            // SAFETY: ours was not published, so nobody else has it.
+            drop(unsafe { Box::from_raw(tenant) });
+            winner
+        }
+    };
+    MODE.store(LIMITED, Ordering::Relaxed); // see `get`
+    // SAFETY: a published tenant is never freed.
+    Some(unsafe { &*current })
+}
+
+/// A byte that is 1 here and 0 in a forked child: the kernel wipes its page there, and no handler has to be registered.
+fn fork_mark() -> *const AtomicU8 {
+    // SAFETY: sysconf and an anonymous private mapping of one page, checked below.
+    let page = unsafe {
+        let size = libc::sysconf(libc::_SC_PAGESIZE) as usize;
+        let page = libc::mmap(
+            ptr::null_mut(),
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        if page == libc::MAP_FAILED || libc::madvise(page, size, libc::MADV_WIPEONFORK) != 0 {
+            ptr::null_mut()
+        } else {
+            page
+        }
+    };
+    if page.is_null() {
+        return ptr::null(); // a kernel before 4.14: `is_of_this_process` asks for the PID instead
+    }
+    let mark = page.cast::<AtomicU8>().cast_const();
+    // SAFETY: the page was just mapped, writable and zero, and is never unmapped.
+    unsafe { (*mark).store(1, Ordering::Relaxed) }; // Relaxed: published with the tenant
+    mark
+}
+
+impl Tenant {
+    #[inline]
+    fn is_of_this_process(&self) -> bool {
+        // SAFETY: NULL, or a page that is never unmapped.
+        match unsafe { self.not_forked.as_ref() } {
+            Some(mark) => mark.load(Ordering::Relaxed) == 1, // wiped by the kernel before the child runs
+            None => self.maker == std::process::id(),
+        }
+    }
+
+    /// The region, opened at the first need.
+    pub(crate) fn region(&self) -> Option<&Region> {
+        self.region
+            .get_or_init(|| {
+                let config = self.config.as_ref()?;
+                let path = config.region.clone().unwrap_or_else(default_region);
+                match Region::open_or_create(&path, Access::default()) {
+                    Ok(region) => Some(region),
+                    Err(error) => {
+                        log::error!("{error}; no device memory is granted until it is mended");
+                        None
+                    }
+                }
+            })
+            .as_ref()
+    }
+
+    pub(crate) fn private(&self) -> MutexGuard<'_, Private> {
+        self.private.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The quota on the CUDA device with this ordinal; `None`: it has no limit, or there is no such device.
+    pub(crate) fn of_ordinal(&self, ordinal: CUdevice) -> Option<&'static Quota> {
+        let known = self.by_ordinal.get(usize::try_from(ordinal).ok()?)?;
+        if let Some(quota) = known.get() {
+            return *quota;
+        }
+        let mut uuid = CUuuid::default();
+        let mut total = 0_usize;
+        // SAFETY: both write one value through a pointer to a local.
+        let answers = unsafe {
+            [vendor::device_get_uuid(&raw mut uuid, ordinal), vendor::device_total_mem(&raw mut total, ordinal)]
+        };
+        if answers != [CUDA_SUCCESS; 2] {
+            return None; // not initialised yet, or no such device: the driver will tell the program so itself
+        }
+        let uuid = uuid.bytes.map(|byte| byte as u8);
+        let quota = self.of_uuid(uuid, total as u64, || {
+            config::container_index(ordinal as usize).or_else(|| measure::nvml_index(uuid)).unwrap_or(ordinal as usize)
+        });
+        *known.get_or_init(|| quota)
+    }
+
+    /// The quota on a device, given its size and a way to find its index among the container's devices.
+    pub(crate) fn of_uuid(&self, uuid: [u8; 16], total: u64, index: impl FnOnce() -> usize) -> Option<&'static Quota> {
+        let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, quota)) = quotas.iter().find(|(known, _)| *known == uuid) {
+            return *quota;
+        }
+        let limit = match &self.config {
+            None => Some(0),
+            Some(config) => config.memory_limit(if config.differs_by_index() { index() } else { 0 }),
+        };
+        let quota = limit.map(|limit| {
+            let device = self.region().and_then(|region| {
+                region.device(uuid).map_err(|error| log::error!("{error}; nothing is granted on this device")).ok()
+            });
+            let limit = if device.is_some() { limit.min(total) } else { 0 };
+            log::info!("device {uuid:02x?}: {limit} bytes granted of {total}");
+            &*Box::leak(Box::new(Quota { device: device.unwrap_or(0), limit, uuid }))
+        });
+        quotas.push((uuid, quota));
+        quota
+    }
+
+    /// The quota on the device that NVML means by this handle. `find` is asked once per handle.
+    pub(crate) fn of_nvml(
+        &self,
+        handle: usize,
+        find: impl FnOnce() -> Option<Option<&'static Quota>>,
+    ) -> Option<&'static Quota> {
+        let known = || self.by_nvml.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, quota)) = known().iter().find(|(known, _)| *known == handle) {
+            return *quota;
+        }
+        let quota = find()?; // not kept when NVML would not say: it may later
+        known().push((handle, quota));
+        quota
+    }
+
+    /// Takes `bytes` for this process, or answers false: then the tenant has no room for them.
+    #[inline]
+    pub(crate) fn take(&self, quota: &Quota, bytes: u64) -> bool {
+        let Some(region) = self.region() else { return false };
+        if region.used(quota.device).checked_add(bytes).is_none_or(|sum| sum > quota.limit) {
+            // The answer is clear, unless somebody died: no lock and no system call, most of the time.
+            return bytes <= quota.limit && self.sweep(region) > 0 && self.take_from(region, quota, bytes);
+        }
+        self.take_from(region, quota, bytes)
+    }
+
+    fn take_from(&self, region: &Region, quota: &Quota, bytes: u64) -> bool {
+        let mut private = self.private();
+        let Some(member) = private.member(region) else { return false };
+        member.take(region, quota.device, bytes, quota.limit).is_ok()
+    }
+
+    /// Gives back `bytes` of this process.
+    #[inline]
+    pub(crate) fn give(&self, device: usize, bytes: u64) {
+        self.private().give(self.region(), device, bytes);
+    }
+
+    /// Takes or gives back the difference between what was taken beforehand and what the device really gave. The device
+    /// has given it already, so here no limit is asked.
+    pub(crate) fn settle(&self, private: &mut Private, device: usize, taken: u64, really: u64) {
+        if taken > really {
+            private.give(self.region(), device, taken - really);
+        } else if really > taken
+            && let Some(region) = self.region()
+            && let Some(member) = private.member(region)
+        {
+            // Only an overflow of 2⁶⁴ could be refused.
+            let _granted = member.take(region, device, really - taken, u64::MAX);
+        }
+    }
+
+    /// Bytes in use by the whole tenant, those of the dead left out.
+    pub(crate) fn used(&self, quota: &Quota) -> u64 {
+        let Some(region) = self.region() else { return 0 };
+        let used = region.used(quota.device);
+        if used != 0 {
+            self.sweep(region);
+        }
+        region.used(quota.device)
+    }
+
+    /// Looks for dead processes and gives back what they held, unless that was done a moment ago. Answers the bytes.
+    fn sweep(&self, region: &Region) -> u64 {
+        let now = coarse_clock();
+        // Relaxed: of several that come at once, one looks; a stale value means one look more.
+        let last = self.last_sweep.load(Ordering::Relaxed);
+        if now.wrapping_sub(last) < SWEEP_INTERVAL
+            || self.last_sweep.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return 0;
+        }
+        let private = self.private();
+        let swept = region.sweep(private.member.as_ref());
+        if swept.bytes > 0 {
+            log::info!("{} bytes of {} dead processes are free again", swept.bytes, swept.processes);
+        }
+        swept.bytes
+    }
+
+    /// Bytes of a device that this process holds.
+    pub(crate) fn held(&self, device: usize) -> u64 {
+        self.private().member.as_ref().map_or(0, |member| member.held(device))
+    }
+
+    /// Says once that a compute limit was asked for and is not enforced.
+    pub(crate) fn mention_compute_limit(&self) {
+        static SAID: AtomicU8 = AtomicU8::new(0);
+        if self.config.as_ref().is_some_and(|config| config.compute_limited) && SAID.swap(1, Ordering::Relaxed) == 0
+        // Relaxed: only counts
+        {
+            log::warning!("{} is set, but this version does not limit compute", config::names::SM_LIMIT);
+        }
+    }
+}
+
+impl Private {
+    /// This process's slot, taken at the first need.
+    fn member(&mut self, region: &Region) -> Option<&mut Member> {
+        if self.member.is_none() {
+            match region.join() {
+                Ok(member) => self.member = Some(member),
+                Err(error) => log::error!("{error}; no device memory is granted to this process"),
+            }
+        }
+        self.member.as_mut()
+    }
+
+    pub(crate) fn give(&mut self, region: Option<&Region>, device: usize, bytes: u64) {
+        if let (Some(region), Some(member)) = (region, self.member.as_mut()) {
+            member.give(region, device, bytes);
+        }
+    }
+}
+
+impl Quota {
+    /// The device's UUID as NVML writes it.
+    pub(crate) fn uuid(&self) -> [u8; 16] {
+        self.uuid
+    }
+}
+
+/// Where processes of one user share a region when nobody names one.
+fn default_region() -> PathBuf {
+    // SAFETY: geteuid cannot fail.
+    let user = unsafe { libc::geteuid() };
+    let directory = ["/dev/shm", "/tmp"].into_iter().find(|path| std::path::Path::new(path).is_dir()).unwrap_or("/tmp");
+    PathBuf::from(format!("{directory}/hami-{user}.region"))
+}
+
+/// Nanoseconds of the coarse monotonic clock: a read of memory, no system call, steps of a few milliseconds at most.
+fn coarse_clock() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes one timespec of ours; the clock exists since Linux 2.6.32.
+    let _always = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

@@ -1,0 +1,92 @@
+//! The vendors' own functions that hooks call, found when first needed. Calls through here never enter a hook.
+// UNSAFETY: calls foreign functions through addresses that were looked up by name.
+#![expect(unsafe_code)]
+
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use ffi_headers::cuda::{
+    CUDA_ERROR_NOT_FOUND, CUcontext, CUdevice, CUdeviceptr, CUmemPool_attribute, CUmemoryPool, CUresult, CUstream,
+    CUuuid,
+};
+use ffi_headers::nvml::{NVML_ERROR_FUNCTION_NOT_FOUND, nvmlDevice_t, nvmlMemory_t, nvmlProcessInfo_t, nvmlReturn_t};
+
+use crate::table::Library;
+
+/// Declares functions: each finds its original on the first call and answers `missing` if there is none.
+macro_rules! functions {
+    (library $library:ident, result $result:ty, missing $missing:expr;
+     $( $(#[$doc:meta])* $name:ident as $symbol:literal ($($arg:ident : $ty:ty),* $(,)?); )*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            /// As the vendor documents the function.
+            pub(crate) unsafe fn $name($($arg: $ty),*) -> $result {
+                static ADDRESS: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+                // Relaxed: the address of code that the loader has mapped for good.
+                let mut address = ADDRESS.load(Ordering::Relaxed).cast_const();
+                if address.is_null() {
+                    let Some(found) = crate::find::in_library(Library::$library.soname(), $symbol) else {
+                        return $missing;
+                    };
+                    ADDRESS.store(found.cast_mut(), Ordering::Relaxed); // as above
+                    address = found;
+                }
+                // SAFETY: the vendor's library defines this name with this signature, which its header documents.
+                let function = unsafe {
+                    core::mem::transmute::<*const c_void, unsafe extern "C" fn($($ty),*) -> $result>(address)
+                };
+                // SAFETY: the caller keeps the function's contract.
+                unsafe { function($($arg),*) }
+            }
+        )*
+    };
+}
+
+functions! {
+    library Cuda, result CUresult, missing CUDA_ERROR_NOT_FOUND;
+
+    /// The calling thread's current context, or NULL.
+    ctx_get_current as c"cuCtxGetCurrent" (context: *mut CUcontext);
+    /// The device of the current context.
+    ctx_get_device as c"cuCtxGetDevice" (device: *mut CUdevice);
+    /// Destroys a context and everything in it.
+    ctx_destroy as c"cuCtxDestroy_v2" (context: CUcontext);
+    /// A device's UUID.
+    device_get_uuid as c"cuDeviceGetUuid" (uuid: *mut CUuuid, device: CUdevice);
+    /// A device's memory in bytes.
+    device_total_mem as c"cuDeviceTotalMem_v2" (bytes: *mut usize, device: CUdevice);
+    /// Whether a device's primary context lives.
+    primary_ctx_get_state as c"cuDevicePrimaryCtxGetState" (device: CUdevice, flags: *mut c_uint, active: *mut c_int);
+    /// Lets go of a device's primary context.
+    primary_ctx_release as c"cuDevicePrimaryCtxRelease_v2" (device: CUdevice);
+    /// The pool from which a device's stream-ordered allocations come.
+    device_get_mem_pool as c"cuDeviceGetMemPool" (pool: *mut CUmemoryPool, device: CUdevice);
+    /// One attribute of a pool.
+    mem_pool_get_attribute as c"cuMemPoolGetAttribute"
+        (pool: CUmemoryPool, attribute: CUmemPool_attribute, value: *mut c_void);
+    /// Frees an allocation in stream order.
+    mem_free_async as c"cuMemFreeAsync" (pointer: CUdeviceptr, stream: CUstream);
+}
+
+functions! {
+    library Nvml, result nvmlReturn_t, missing NVML_ERROR_FUNCTION_NOT_FOUND;
+
+    /// Starts NVML, or counts one more user.
+    nvml_init as c"nvmlInit_v2" ();
+    /// Counts one user less.
+    nvml_shutdown as c"nvmlShutdown" ();
+    /// The device with this UUID, written as NVML writes it.
+    nvml_device_by_uuid as c"nvmlDeviceGetHandleByUUID" (uuid: *const c_char, device: *mut nvmlDevice_t);
+    /// A device's UUID as text.
+    nvml_device_uuid as c"nvmlDeviceGetUUID" (device: nvmlDevice_t, text: *mut c_char, length: c_uint);
+    /// A device's place in NVML's order.
+    nvml_device_index as c"nvmlDeviceGetIndex" (device: nvmlDevice_t, index: *mut c_uint);
+    /// A device's memory, all users together.
+    nvml_memory_info as c"nvmlDeviceGetMemoryInfo" (device: nvmlDevice_t, memory: *mut nvmlMemory_t);
+    /// Processes with a compute context on a device.
+    nvml_compute_processes as c"nvmlDeviceGetComputeRunningProcesses_v3"
+        (device: nvmlDevice_t, count: *mut c_uint, processes: *mut nvmlProcessInfo_t);
+}

@@ -1,0 +1,48 @@
+//! The memory quota asked for, and the one that is in force already.
+
+use shared_region::size;
+
+use super::Environment;
+use crate::variables::MEMORY_LIMIT;
+
+/// Reads `--memory`.
+pub fn parse(text: &str) -> Result<u64, String> {
+    size::parse(text).map_err(|_| size::ACCEPTED.to_owned())
+}
+
+/// Puts a quota of `bytes` on every device into the environment.
+pub fn limit(bytes: u64, environment: &mut Environment) {
+    environment.retain(|name, _| !name.to_str().is_some_and(is_indexed));
+    environment.insert(MEMORY_LIMIT.into(), bytes.to_string().into());
+}
+
+/// Refuses a quota larger than one that the environment sets on any device. Limits of single devices count for all,
+/// since the quota asked for will be on all.
+///
+/// # Errors
+/// What is asked for, what is in force, and where that stands.
+pub fn refuse_wider(bytes: u64, inherited: &Environment) -> Result<(), String> {
+    for (name, value) in inherited {
+        let Some(name) = name.to_str().filter(|name| *name == MEMORY_LIMIT || is_indexed(name)) else { continue };
+        let value = value.to_string_lossy();
+        if value.trim().is_empty() {
+            continue; // empty means unset
+        }
+        let Ok(around) = size::parse(&value) else {
+            return Err(format!("{name}={value:?}, the limit around this run, cannot be read: {}", size::ACCEPTED));
+        };
+        let asked = if bytes == 0 { "0 (no limit)".to_owned() } else { format!("{bytes} bytes") };
+        if around != 0 && (bytes == 0 || bytes > around) {
+            return Err(format!(
+                "--memory {asked} is more than the limit around this run, {name}={value} ({around} bytes); ask for at most that"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether this variable sets the limit of one device: the name, an underscore, and the device's index.
+fn is_indexed(name: &str) -> bool {
+    let index = name.strip_prefix(MEMORY_LIMIT).and_then(|rest| rest.strip_prefix('_'));
+    index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
+}

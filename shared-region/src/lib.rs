@@ -1,0 +1,41 @@
+//! The memory that every process of one tenant shares: who holds how many bytes of which device.
+//!
+//! A region is a file that each process of a tenant maps. It has one ledger word per device and one slot per process.
+//! Taking and giving back bytes is lock-free: a process that is stopped or killed at any instruction delays nobody, and
+//! what it held comes back at the next need. `docs/region.md` explains the protocol; [`ledger`] holds it.
+
+#[cfg(feature = "kill-points")]
+pub mod kill;
+#[cfg(not(loom))]
+/// Where every word lies in the file, and which role writes it.
+pub mod layout;
+/// The protocol: take bytes, give them back, recover those of the dead. Pure atomics, model-checked.
+pub mod ledger;
+#[cfg(not(loom))]
+/// Creating, opening and checking the file.
+mod map;
+#[cfg(not(loom))]
+/// One process's place in a region, and the question whether another's owner still lives.
+mod member;
+/// Sizes of memory as people write them: one parser for the library and the commands that set its limits.
+pub mod size;
+/// The only place that names atomic types: real ones, or loom's under a model check.
+mod sync;
+/// Locks on bytes of the file: who owns a slot, who uses the file at all.
+#[cfg(not(loom))]
+mod use_lock;
+
+#[cfg(not(loom))]
+pub use layout::{MAX_DEVICES, MAX_SLOTS};
+pub use ledger::OverLimit;
+#[cfg(not(loom))]
+pub use map::{Access, Region, RegionError};
+#[cfg(not(loom))]
+pub use member::{Member, Swept};
+
+/// Does nothing in a shipped build; under the feature `kill-points` a test can make the process die here.
+#[inline(always)]
+fn kill_point(_point: u32) {
+    #[cfg(feature = "kill-points")]
+    kill::at(_point);
+}

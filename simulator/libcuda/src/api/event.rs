@@ -1,0 +1,84 @@
+//! Events.
+
+use std::sync::Arc;
+
+use ffi_headers::cuda::*;
+use parking_lot::Mutex;
+
+use crate::abi::{Out, Outcome, driver_functions};
+use crate::driver::{driver, in_context};
+use crate::stream::{Event, NullStream, Stream};
+
+const FLAGS: u32 = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS;
+
+driver_functions! {
+    extern "C" fn cuEventCreate(event: Out<CUevent>, flags: u32) {
+        let (driver, context) = in_context()?;
+        let place = event.required()?;
+        let shared_and_timed = flags & CU_EVENT_INTERPROCESS != 0 && flags & CU_EVENT_DISABLE_TIMING == 0;
+        if flags & !FLAGS != 0 || shared_and_timed {
+            return Err(CUDA_ERROR_INVALID_VALUE);
+        }
+        place.set(driver.events.insert(Arc::new(Event { context, flags, point: Mutex::new(None) })))?;
+    }
+
+    extern "C" fn cuEventDestroy, extern "C" fn cuEventDestroy_v2 (event: CUevent) {
+        driver()?.events.remove(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+    }
+
+    extern "C" fn cuEventRecord, extern "C" fn cuEventRecord_ptsz [null] (event: CUevent, stream: CUstream) {
+        record(event, stream, null)?;
+    }
+
+    extern "C" fn cuEventRecordWithFlags, extern "C" fn cuEventRecordWithFlags_ptsz [null] (event: CUevent, stream: CUstream, flags: u32) {
+        if flags > CU_EVENT_RECORD_EXTERNAL {
+            return Err(CUDA_ERROR_INVALID_VALUE);
+        }
+        record(event, stream, null)?;
+    }
+
+    extern "C" fn cuEventQuery(event: CUevent) {
+        let event = driver()?.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        if event.point.lock().as_ref().is_some_and(|point| !point.is_reached()) {
+            return Err(CUDA_ERROR_NOT_READY);
+        }
+    }
+
+    extern "C" fn cuEventSynchronize(event: CUevent) {
+        let driver = driver()?;
+        let event = driver.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        let point = event.point.lock().clone();
+        if let Some(point) = point {
+            point.wait();
+        }
+        driver.device_of(event.context).space().trim_pools();
+    }
+
+    extern "C" fn cuEventElapsedTime(milliseconds: Out<f32>, start: CUevent, end: CUevent) {
+        let driver = driver()?;
+        let start = driver.events.get(start).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        let end = driver.events.get(end).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        let timed = |event: &Event| event.flags & CU_EVENT_DISABLE_TIMING == 0;
+        let (from, to) = (start.point.lock().clone(), end.point.lock().clone());
+        let (Some(from), Some(to), true) = (from, to, timed(&start) && timed(&end)) else {
+            return Err(CUDA_ERROR_INVALID_HANDLE);
+        };
+        if !from.is_reached() || !to.is_reached() {
+            return Err(CUDA_ERROR_NOT_READY);
+        }
+        milliseconds.set((to.time as f64 - from.time as f64) as f32 / 1e6)?;
+    }
+}
+
+fn record(event: CUevent, stream: CUstream, null: NullStream) -> Outcome {
+    let (driver, stream) = Stream::resolve(stream, null)?;
+    let event = driver.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+    if event.context.id != stream.context.id {
+        return Err(CUDA_ERROR_INVALID_HANDLE);
+    }
+    let mut point = stream.point();
+    // An idle stream reaches the event as it is recorded.
+    point.time = point.time.max(simulator::client::monotonic_ns());
+    *event.point.lock() = Some(point);
+    Ok(())
+}

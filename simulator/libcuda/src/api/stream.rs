@@ -1,0 +1,167 @@
+//! Streams.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use ffi_headers::cuda::*;
+
+use crate::abi::{Out, Outcome, driver_functions};
+use crate::api::context::PRIORITIES;
+use crate::driver::in_context;
+use crate::stream::Stream;
+use crate::timeline::Role;
+
+driver_functions! {
+    extern "C" fn cuStreamCreate(stream: Out<CUstream>, flags: u32) {
+        create(stream, flags, 0)?;
+    }
+
+    extern "C" fn cuStreamCreateWithPriority(stream: Out<CUstream>, flags: u32, priority: i32) {
+        create(stream, flags, priority.clamp(PRIORITIES.0, PRIORITIES.1))?;
+    }
+
+    /// Returns at once; what is queued still takes its time.
+    extern "C" fn cuStreamDestroy, extern "C" fn cuStreamDestroy_v2 (stream: CUstream) {
+        let driver = crate::driver::driver()?;
+        driver.streams.remove(stream).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+    }
+
+    extern "C" fn cuStreamSynchronize, extern "C" fn cuStreamSynchronize_ptsz [null] (stream: CUstream) {
+        let (driver, stream) = Stream::resolve(stream, null)?;
+        stream.point().wait();
+        driver.device_of(stream.context).space().trim_pools();
+    }
+
+    extern "C" fn cuStreamQuery, extern "C" fn cuStreamQuery_ptsz [null] (stream: CUstream) {
+        let (_, stream) = Stream::resolve(stream, null)?;
+        if !stream.point().is_reached() {
+            return Err(CUDA_ERROR_NOT_READY);
+        }
+    }
+
+    extern "C" fn cuStreamWaitEvent, extern "C" fn cuStreamWaitEvent_ptsz [null] (stream: CUstream, event: CUevent, _flags: u32) {
+        let (driver, stream) = Stream::resolve(stream, null)?;
+        let event = driver.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        // An event that was never recorded holds nobody up.
+        let point = event.point.lock().clone();
+        if let Some(point) = point {
+            stream.wait_for(&point);
+        }
+    }
+
+    extern "C" fn cuStreamGetFlags, extern "C" fn cuStreamGetFlags_ptsz [null] (stream: CUstream, flags: Out<u32>) {
+        flags.set(Stream::resolve(stream, null)?.1.flags)?;
+    }
+
+    extern "C" fn cuStreamGetPriority, extern "C" fn cuStreamGetPriority_ptsz [null] (stream: CUstream, priority: Out<i32>) {
+        priority.set(Stream::resolve(stream, null)?.1.priority)?;
+    }
+
+    extern "C" fn cuStreamGetId, extern "C" fn cuStreamGetId_ptsz [null] (stream: CUstream, id: Out<u64>) {
+        id.set(Stream::resolve(stream, null)?.1.id)?;
+    }
+
+    extern "C" fn cuStreamGetCtx, extern "C" fn cuStreamGetCtx_ptsz [null] (stream: CUstream, context: Out<CUcontext>) {
+        context.set(Stream::resolve(stream, null)?.1.context.handle())?;
+    }
+
+    extern "C" fn cuStreamAddCallback, extern "C" fn cuStreamAddCallback_ptsz [null] (stream: CUstream, callback: CUstreamCallback, data: *mut c_void, flags: u32) {
+        let (_, found) = Stream::resolve(stream, null)?;
+        let callback = callback.ok_or(CUDA_ERROR_INVALID_VALUE)?;
+        if flags != 0 {
+            return Err(CUDA_ERROR_INVALID_VALUE);
+        }
+        let (stream, data) = (Carried(stream), Carried(data));
+        // SAFETY: the program passed the function for this very call and vouches for its argument.
+        found.call_host(move || unsafe { callback(stream.take(), CUDA_SUCCESS, data.take()) })?;
+    }
+
+    extern "C" fn cuLaunchHostFunc, extern "C" fn cuLaunchHostFunc_ptsz [null] (stream: CUstream, function: CUhostFn, data: *mut c_void) {
+        let (_, stream) = Stream::resolve(stream, null)?;
+        let function = function.ok_or(CUDA_ERROR_INVALID_VALUE)?;
+        let data = Carried(data);
+        // SAFETY: the program passed the function for this very call and vouches for its argument.
+        stream.call_host(move || unsafe { function(data.take()) })?;
+    }
+
+    extern "C" fn cuStreamAttachMemAsync, extern "C" fn cuStreamAttachMemAsync_ptsz [null] (stream: CUstream, address: CUdeviceptr, _length: usize, flags: u32) {
+        let (driver, _) = Stream::resolve(stream, null)?;
+        let managed = driver.device_at(address).and_then(|device| device.space().find(address));
+        let managed = managed.is_some_and(|found| matches!(found.source, crate::memory::Source::Managed(_)));
+        if !managed || !matches!(flags, CU_MEM_ATTACH_GLOBAL | CU_MEM_ATTACH_HOST | CU_MEM_ATTACH_SINGLE) {
+            return Err(CUDA_ERROR_INVALID_VALUE);
+        }
+    }
+
+    extern "C" fn cuStreamIsCapturing, extern "C" fn cuStreamIsCapturing_ptsz [null] (stream: CUstream, status: Out<CUstreamCaptureStatus>) {
+        Stream::resolve(stream, null)?;
+        status.set(CU_STREAM_CAPTURE_STATUS_NONE)?;
+    }
+
+    extern "C" fn cuStreamGetCaptureInfo, extern "C" fn cuStreamGetCaptureInfo_ptsz [null] (stream: CUstream, status: Out<CUstreamCaptureStatus>, _id: Out<u64>) {
+        Stream::resolve(stream, null)?;
+        status.set(CU_STREAM_CAPTURE_STATUS_NONE)?;
+    }
+
+    extern "C" fn cuStreamGetCaptureInfo_v2, extern "C" fn cuStreamGetCaptureInfo_v2_ptsz [null] (
+        stream: CUstream,
+        status: Out<CUstreamCaptureStatus>,
+        _id: Out<u64>,
+        _graph: Out<CUgraph>,
+        _dependencies: Out<*const CUgraphNode>,
+        _count: Out<usize>,
+    ) {
+        Stream::resolve(stream, null)?;
+        status.set(CU_STREAM_CAPTURE_STATUS_NONE)?;
+    }
+
+    extern "C" fn cuStreamGetCaptureInfo_v3, extern "C" fn cuStreamGetCaptureInfo_v3_ptsz [null] (
+        stream: CUstream,
+        status: Out<CUstreamCaptureStatus>,
+        _id: Out<u64>,
+        _graph: Out<CUgraph>,
+        _dependencies: Out<*const CUgraphNode>,
+        _edges: Out<*const CUgraphEdgeData>,
+        _count: Out<usize>,
+    ) {
+        Stream::resolve(stream, null)?;
+        status.set(CU_STREAM_CAPTURE_STATUS_NONE)?;
+    }
+
+    /// No capture exists, so the mode of the thread has no effect; it is exchanged all the same.
+    extern "C" fn cuThreadExchangeStreamCaptureMode(mode: Out<CUstreamCaptureMode>) {
+        crate::driver::driver()?;
+        let wanted = mode.get()?;
+        if wanted > CU_STREAM_CAPTURE_MODE_RELAXED {
+            return Err(CUDA_ERROR_INVALID_VALUE);
+        }
+        mode.set(CAPTURE_MODE.replace(wanted))?;
+    }
+}
+
+thread_local! {
+    static CAPTURE_MODE: std::cell::Cell<CUstreamCaptureMode> = const { std::cell::Cell::new(CU_STREAM_CAPTURE_MODE_GLOBAL) };
+}
+
+/// A pointer that only the program's own function looks behind, on its way to another thread.
+struct Carried<T>(T);
+
+// SAFETY: this library passes the pointer on and never follows it; the program knows which thread its function runs in.
+unsafe impl<T> Send for Carried<*mut T> {}
+
+impl<T> Carried<T> {
+    fn take(self) -> T {
+        self.0
+    }
+}
+
+fn create(place: Out<CUstream>, flags: u32, priority: i32) -> Outcome {
+    let (driver, context) = in_context()?;
+    let place = place.required()?;
+    let role = match flags {
+        CU_STREAM_DEFAULT => Role::Blocking,
+        CU_STREAM_NON_BLOCKING => Role::Free,
+        _ => return Err(CUDA_ERROR_INVALID_VALUE),
+    };
+    place.set(driver.streams.insert(Arc::new(Stream::new(context, flags, priority, driver.fresh_stream_id(), role))))
+}

@@ -1,0 +1,147 @@
+//! Contexts, and the stack of current contexts of each thread.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use ffi_headers::cuda::*;
+use parking_lot::Mutex;
+
+use crate::abi::Outcome;
+use crate::memory::Owner;
+use crate::stream::{HostCalls, Stream};
+use crate::timeline::{Barrier, Role};
+
+/// One context. Never freed, so that a handle in another thread's stack stays readable after the context is destroyed.
+pub struct Context {
+    /// Number within the process; owner of its allocations.
+    pub id: Owner,
+    /// Index of its device.
+    pub device: usize,
+    pub primary: bool,
+    pub flags: AtomicU32,
+    pub api_version: u32,
+    live: AtomicBool,
+    default_stream: OnceLock<Arc<Stream>>,
+    pub barrier: Barrier,
+    /// Host functions that wait in any of its streams.
+    pub host_calls: HostCalls,
+    pub settings: Mutex<Settings>,
+    /// Devices whose memory this context may use, one bit per index.
+    pub peers: AtomicU64,
+}
+
+/// What a program can set and read back.
+#[derive(Default)]
+pub struct Settings {
+    limits: [Option<usize>; 16],
+    pub cache_config: CUfunc_cache,
+    pub shared_config: CUsharedconfig,
+}
+
+impl Context {
+    /// A context that is not live yet, for the life of the process.
+    pub fn new(id: Owner, device: usize, primary: bool, flags: u32, api_version: u32) -> &'static Self {
+        Box::leak(Box::new(Self {
+            id,
+            device,
+            primary,
+            flags: AtomicU32::new(flags),
+            api_version,
+            live: AtomicBool::new(false),
+            default_stream: OnceLock::new(),
+            barrier: Barrier::default(),
+            host_calls: HostCalls::default(),
+            settings: Mutex::default(),
+            peers: AtomicU64::new(0),
+        }))
+    }
+
+    /// The handle that callers hold.
+    pub fn handle(&'static self) -> CUcontext {
+        std::ptr::from_ref(self).cast_mut().cast()
+    }
+
+    /// The legacy default stream.
+    pub fn default_stream(&'static self) -> &'static Arc<Stream> {
+        self.default_stream.get_or_init(|| Arc::new(Stream::new(self, CU_STREAM_DEFAULT, 0, 1, Role::Default)))
+    }
+
+    pub fn is_live(&self) -> bool {
+        // Acquire pairs with the release in `set_live`: what was set up before the context came alive is seen.
+        self.live.load(Ordering::Acquire)
+    }
+
+    pub fn set_live(&self, live: bool) {
+        // Release: see `is_live`.
+        self.live.store(live, Ordering::Release);
+    }
+}
+
+impl Settings {
+    /// The value of a limit, in bytes or as a count, as [`CUlimit`] has it.
+    pub fn limit(&self, limit: CUlimit) -> Outcome<usize> {
+        let default = match limit {
+            CU_LIMIT_STACK_SIZE => 1024,
+            CU_LIMIT_PRINTF_FIFO_SIZE => 1 << 20,
+            CU_LIMIT_MALLOC_HEAP_SIZE => 8 << 20,
+            CU_LIMIT_DEV_RUNTIME_SYNC_DEPTH => 2,
+            CU_LIMIT_DEV_RUNTIME_PENDING_LAUNCH_COUNT => 2048,
+            CU_LIMIT_MAX_L2_FETCH_GRANULARITY => 64,
+            CU_LIMIT_PERSISTING_L2_CACHE_SIZE => 0,
+            _ => return Err(CUDA_ERROR_UNSUPPORTED_LIMIT),
+        };
+        Ok(self.limits.get(limit as usize).copied().flatten().unwrap_or(default))
+    }
+
+    pub fn set_limit(&mut self, limit: CUlimit, value: usize) -> Outcome {
+        self.limit(limit)?;
+        *self.limits.get_mut(limit as usize).ok_or(CUDA_ERROR_UNSUPPORTED_LIMIT)? = Some(value);
+        Ok(())
+    }
+}
+
+thread_local! {
+    static STACK: RefCell<Vec<&'static Context>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `body` on this thread's stack; in a thread that is past its end, on an empty one.
+fn stack<T>(body: impl Fn(&mut Vec<&'static Context>) -> T) -> T {
+    STACK.try_with(|stack| body(&mut stack.borrow_mut())).unwrap_or_else(|_| body(&mut Vec::new()))
+}
+
+/// The top of this thread's stack, live or not.
+pub fn top() -> Option<&'static Context> {
+    stack(|stack| stack.last().copied())
+}
+
+/// The current context.
+pub fn current() -> Outcome<&'static Context> {
+    let context = top().ok_or(CUDA_ERROR_INVALID_CONTEXT)?;
+    if context.is_live() { Ok(context) } else { Err(CUDA_ERROR_CONTEXT_IS_DESTROYED) }
+}
+
+pub fn push(context: &'static Context) {
+    stack(|stack| stack.push(context));
+}
+
+pub fn pop() -> Outcome<&'static Context> {
+    stack(|stack| stack.pop()).ok_or(CUDA_ERROR_INVALID_CONTEXT)
+}
+
+/// Replaces the top of the stack; `None` takes it away.
+pub fn set(context: Option<&'static Context>) {
+    stack(|stack| {
+        stack.pop();
+        stack.extend(context);
+    });
+}
+
+/// Takes `context` off this thread's stack if it is on top, as its destruction does.
+pub fn pop_if_top(context: &Context) {
+    stack(|stack| {
+        if stack.last().is_some_and(|top| std::ptr::eq(*top, context)) {
+            stack.pop();
+        }
+    });
+}

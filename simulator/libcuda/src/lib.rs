@@ -1,0 +1,18 @@
+//! The simulated CUDA driver library.
+//!
+//! `api` holds the exported functions and nothing else; what they do lies in the other modules, which know no C.
+
+mod abi;
+// UNSAFETY: exports functions under the vendor's names, which no other code of this library may use.
+#[expect(unsafe_code)]
+#[allow(non_snake_case)]
+mod api;
+mod context;
+mod copy;
+mod driver;
+mod handles;
+mod image;
+mod memory;
+mod module;
+mod stream;
+mod timeline;

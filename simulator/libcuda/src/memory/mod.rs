@@ -1,0 +1,24 @@
+//! Device memory of one process: addresses, allocations, pools, and the pages they take on the device.
+
+mod blocks;
+mod pool;
+mod slab;
+mod space;
+mod window;
+
+pub use pool::PoolId;
+pub use space::{Allocation, Owner, Source, Space};
+
+/// Why memory was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoMemory {
+    /// The device has too little left.
+    Full,
+    /// The simulation has ended.
+    Gone,
+}
+
+/// Bytes of the smallest unit in which small allocations and pool allocations are placed; also their alignment.
+pub const UNIT: u64 = 512;
+/// Requests below this size share pages with others of their context.
+pub const WHOLE_PAGES_FROM: u64 = 1 << 20;

@@ -1,0 +1,127 @@
+//! Layout of the shared books. Atomics only: any bytes a peer may write are a valid value here.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::{PAGE_BYTES, PageWord};
+use crate::presets::MAX_DEVICES;
+
+/// Most clients at one time.
+pub const MAX_SLOTS: usize = 1024;
+
+/// The whole shared mapping.
+#[repr(C, align(4096))]
+pub struct Books {
+    /// One above the highest slot ever given out, so that readers need not look at all of them.
+    slot_limit: AtomicU32,
+    /// Per device: share of the last sampling period in which it was busy, in percent. Written by the server.
+    utilisation: [AtomicU32; MAX_DEVICES],
+    slots: [Slot; MAX_SLOTS],
+}
+
+/// One client. The server writes `pid` and `started_ns`; 0 as pid means the slot is free.
+#[repr(C, align(64))]
+pub struct Slot {
+    /// Process id of the client as the server sees it, or 0.
+    pub pid: AtomicU32,
+    /// CLOCK_MONOTONIC time of the connection in nanoseconds.
+    pub started_ns: AtomicU64,
+    /// The client's use of each device.
+    pub devices: [DeviceSlot; MAX_DEVICES],
+}
+
+/// One client's use of one device. All but the credit inside `pages` is written by the client alone.
+#[repr(C, align(64))]
+pub struct DeviceSlot {
+    /// Pages in use and granted.
+    pub pages: PageWord,
+    /// Contexts that exist.
+    pub contexts: AtomicU32,
+    /// Device-time in nanoseconds submitted so far, up to `busy_until_ns`.
+    pub busy_ns: AtomicU64,
+    /// CLOCK_MONOTONIC time in nanoseconds at which the submitted work ends.
+    pub busy_until_ns: AtomicU64,
+}
+
+impl Books {
+    /// Slots that may be in use.
+    pub fn slots(&self) -> &[Slot] {
+        // Relaxed: a slot that is missed or still empty holds nothing yet.
+        let limit = self.slot_limit.load(Ordering::Relaxed) as usize;
+        &self.slots[..limit.min(MAX_SLOTS)]
+    }
+
+    /// The slot with this number.
+    pub fn slot(&self, number: usize) -> Option<&Slot> {
+        self.slots.get(number)
+    }
+
+    /// Server: claims the lowest free slot for `pid`.
+    pub(crate) fn claim(&self, pid: u32, now_ns: u64) -> Option<usize> {
+        let number = self.slots.iter().position(|slot| slot.pid.load(Ordering::Relaxed) == 0)?;
+        let slot = &self.slots[number];
+        slot.started_ns.store(now_ns, Ordering::Relaxed);
+        // Relaxed: the client learns its slot number through the socket, which orders what was written before.
+        slot.pid.store(pid, Ordering::Relaxed);
+        self.slot_limit.fetch_max(number as u32 + 1, Ordering::Relaxed);
+        Some(number)
+    }
+
+    /// Server: empties a slot whose client is gone; returns the credit it had on each device.
+    pub(crate) fn wipe(&self, number: usize) -> [u32; MAX_DEVICES] {
+        let slot = &self.slots[number];
+        let credit = std::array::from_fn(|device| {
+            let device = &slot.devices[device];
+            device.contexts.store(0, Ordering::Relaxed);
+            device.busy_ns.store(0, Ordering::Relaxed);
+            device.busy_until_ns.store(0, Ordering::Relaxed);
+            device.pages.wipe()
+        });
+        // Relaxed: only the server gives the slot out again, and it reads its own store.
+        slot.pid.store(0, Ordering::Relaxed);
+        credit
+    }
+
+    /// Pages of `device` in use by all clients. Not a snapshot: clients move while it is read.
+    pub fn used_pages(&self, device: usize) -> u64 {
+        self.slots().iter().map(|slot| u64::from(slot.devices[device].pages.load().used)).sum()
+    }
+
+    /// Bytes of `device` in use, never above `total`.
+    pub fn used_bytes(&self, device: usize, total: u64) -> u64 {
+        (self.used_pages(device) * PAGE_BYTES).min(total)
+    }
+
+    /// Last sampled utilisation of `device` in percent.
+    pub fn utilisation(&self, device: usize) -> u32 {
+        // Relaxed: a lone figure.
+        self.utilisation[device].load(Ordering::Relaxed).min(100)
+    }
+
+    pub(crate) fn set_utilisation(&self, device: usize, percent: u32) {
+        // Relaxed: a lone figure.
+        self.utilisation[device].store(percent, Ordering::Relaxed);
+    }
+}
+
+impl DeviceSlot {
+    /// Device-time in nanoseconds that this client has used up to `now_ns` (CLOCK_MONOTONIC).
+    pub fn busy_ns_at(&self, now_ns: u64) -> u64 {
+        // Acquire pairs with the release in `add_busy`: an end that is seen comes with the total that includes it.
+        let until = self.busy_until_ns.load(Ordering::Acquire);
+        let submitted = self.busy_ns.load(Ordering::Relaxed);
+        submitted.saturating_sub(until.saturating_sub(now_ns))
+    }
+
+    /// Client: work occupies the device from `start_ns` to `end_ns`; overlap with earlier work counts once.
+    ///
+    /// Callers in one process take turns (one writer at a time).
+    pub fn add_busy(&self, start_ns: u64, end_ns: u64) {
+        // Relaxed: this process is the only writer.
+        let until = self.busy_until_ns.load(Ordering::Relaxed);
+        if end_ns > until {
+            self.busy_ns.fetch_add(end_ns - start_ns.max(until), Ordering::Relaxed);
+            // Release: see `busy_ns_at`.
+            self.busy_until_ns.store(end_ns, Ordering::Release);
+        }
+    }
+}

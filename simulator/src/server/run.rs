@@ -1,0 +1,226 @@
+//! The server's loop: accepts clients, answers them, and deals with every disconnection before it answers anything.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{
+    AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen,
+    recv, send, sendmsg, socket,
+};
+
+use super::ledger::Ledger;
+use crate::books::SharedBooks;
+use crate::device::Description;
+use crate::protocol::{MAX_PACKET, Reply, Request};
+
+/// Time between two samples of utilisation, as long as the longer of NVML's documented periods (1/6 s to 1 s) allows.
+const SAMPLE_PERIOD: Duration = Duration::from_millis(200);
+
+/// A running simulation. Dropping it ends the simulation: clients find their connection closed.
+pub struct Server {
+    stop: Option<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct State {
+    listener: OwnedFd,
+    books: OwnedFd,
+    ledger: Ledger,
+    clients: HashMap<RawFd, Client>,
+}
+
+struct Client {
+    fd: OwnedFd,
+    slot: usize,
+}
+
+impl Server {
+    /// Starts a server with `description` that listens at `path`.
+    ///
+    /// # Errors
+    /// When the socket or the shared memory cannot be made.
+    pub fn start(path: &Path, description: Description) -> io::Result<Self> {
+        let (books, books_fd) = SharedBooks::create()?;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
+        bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
+        listen(&listener, Backlog::MAXCONN)?;
+        let (stop_reader, stop_writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        let mut state =
+            State { listener, books: books_fd, ledger: Ledger::new(books, description), clients: HashMap::new() };
+        let thread = std::thread::Builder::new().name("simgpu-server".into()).spawn(move || state.run(&stop_reader))?;
+        Ok(Self { stop: Some(stop_writer), thread: Some(thread) })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the server thread has already been printed; there is nothing left to end.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl State {
+    fn run(&mut self, stop: &OwnedFd) {
+        let mut next_sample = Instant::now() + SAMPLE_PERIOD;
+        loop {
+            let until_sample = next_sample.saturating_duration_since(Instant::now());
+            let timeout = if self.clients.is_empty() { None } else { Some(until_sample) };
+            let ready = self.wait(stop.as_fd(), timeout);
+            if ready.contains(&stop.as_raw_fd()) {
+                return;
+            }
+            if ready.contains(&self.listener.as_raw_fd()) {
+                self.accept();
+            }
+            for fd in ready {
+                self.serve(fd);
+            }
+            if Instant::now() >= next_sample {
+                self.ledger.sample();
+                next_sample = Instant::now() + SAMPLE_PERIOD;
+            }
+        }
+    }
+
+    /// Waits until something can be read, drops the clients that are gone and returns the rest.
+    fn wait(&mut self, stop: BorrowedFd<'_>, timeout: Option<Duration>) -> Vec<RawFd> {
+        let listening = [stop, self.listener.as_fd()];
+        let clients = self.clients.values().map(|client| client.fd.as_fd());
+        let mut fds: Vec<_> = listening.into_iter().chain(clients).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // A millisecond more than asked, as poll counts whole ones.
+        let timeout = timeout.map_or(PollTimeout::NONE, |t| {
+            PollTimeout::try_from(t + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        });
+        if poll(&mut fds, timeout).is_err() {
+            return Vec::new();
+        }
+        let mut ready = Vec::new();
+        let mut gone = Vec::new();
+        for fd in &fds {
+            let events = fd.revents().unwrap_or(PollFlags::empty());
+            let raw = fd.as_fd().as_raw_fd();
+            let closed = events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR);
+            if closed && self.clients.contains_key(&raw) {
+                gone.push(raw);
+            } else if !events.is_empty() {
+                ready.push(raw);
+            }
+        }
+        drop(fds);
+        for fd in gone {
+            self.dismiss(fd);
+        }
+        ready
+    }
+
+    fn accept(&mut self) {
+        while let Ok(raw) = accept4(self.listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK) {
+            let fd = adopt(raw);
+            let Ok(peer) = getsockopt(&fd, PeerCredentials) else { continue };
+            let Some(slot) = self.ledger.admit(peer.pid() as u32) else {
+                answer(&fd, &Reply::Refused("the simulation has no room for another process".into()));
+                continue;
+            };
+            let welcome = Reply::Welcome { slot, description: self.ledger.description().clone() };
+            let packet = serde_json::to_vec(&welcome).unwrap_or_default();
+            let books = [self.books.as_raw_fd()];
+            let control = [ControlMessage::ScmRights(&books)];
+            let flags = MsgFlags::MSG_NOSIGNAL;
+            match sendmsg::<UnixAddr>(fd.as_raw_fd(), &[IoSlice::new(&packet)], &control, flags, None) {
+                Ok(_) => drop(self.clients.insert(raw, Client { fd, slot })),
+                Err(_) => self.ledger.dismiss(slot),
+            }
+        }
+    }
+
+    /// Answers one request of the client behind `fd`, if it is one and still there.
+    fn serve(&mut self, fd: RawFd) {
+        if !self.clients.contains_key(&fd) {
+            return;
+        }
+        let mut buffer = [0; 512];
+        match recv(fd, &mut buffer, MsgFlags::empty()) {
+            Ok(length) if length > 0 => {
+                let reply = self.reply(fd, &buffer[..length]);
+                if let Some(client) = self.clients.get(&fd) {
+                    answer(&client.fd, &reply);
+                }
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            _ => self.dismiss(fd),
+        }
+    }
+
+    fn reply(&mut self, fd: RawFd, packet: &[u8]) -> Reply {
+        let request = match serde_json::from_slice(packet) {
+            Ok(request) => request,
+            Err(error) => return Reply::Refused(format!("not a request: {error}")),
+        };
+        // Memory of the dead is free: a request sees it so, however the events were ordered in this round.
+        self.drain_disconnects();
+        let Some(slot) = self.clients.get(&fd).map(|client| client.slot) else {
+            return Reply::Refused("disconnected".into());
+        };
+        match request {
+            Request::Reserve { device, pages } => match self.ledger.reserve(slot, device, pages) {
+                Some(true) => Reply::Reserved,
+                Some(false) => Reply::OutOfMemory,
+                None => Reply::Refused(format!("there is no device {device}")),
+            },
+            Request::Report => self.report(),
+        }
+    }
+
+    fn report(&self) -> Reply {
+        let reply = Reply::Report(self.ledger.report());
+        match serde_json::to_vec(&reply) {
+            Ok(packet) if packet.len() <= MAX_PACKET => reply,
+            _ => Reply::Refused(format!("the report is longer than {MAX_PACKET} bytes")),
+        }
+    }
+
+    fn drain_disconnects(&mut self) {
+        let mut fds: Vec<_> =
+            self.clients.values().map(|client| PollFd::new(client.fd.as_fd(), PollFlags::empty())).collect();
+        if !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..)) {
+            return;
+        }
+        let closed = |fd: &PollFd| fd.revents().is_some_and(|e| e.intersects(PollFlags::POLLHUP | PollFlags::POLLERR));
+        let gone: Vec<_> = fds.iter().filter(|fd| closed(fd)).map(|fd| fd.as_fd().as_raw_fd()).collect();
+        drop(fds);
+        for fd in gone {
+            self.dismiss(fd);
+        }
+    }
+
+    fn dismiss(&mut self, fd: RawFd) {
+        if let Some(client) = self.clients.remove(&fd) {
+            self.ledger.dismiss(client.slot);
+        }
+    }
+}
+
+/// Sends `reply`; a client that cannot take it is seen to be gone at the next poll.
+fn answer(fd: &OwnedFd, reply: &Reply) {
+    if let Ok(packet) = serde_json::to_vec(reply) {
+        let _ = send(fd.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
+    }
+}
+
+#[expect(unsafe_code)]
+// UNSAFETY: takes ownership of a raw descriptor.
+fn adopt(raw: RawFd) -> OwnedFd {
+    // SAFETY: accept4 has just returned this descriptor; nothing else owns it.
+    unsafe { OwnedFd::from_raw_fd(raw) }
+}

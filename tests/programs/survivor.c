@@ -1,0 +1,190 @@
+/* A process that times its own calls, and its parent, which starts four others around it again and again and kills them.
+
+   Arguments: the program to kill, the number of batches of four, a seed. After each batch the survivor looks at the
+   memory in use until it sees its own alone, and the parent compares that with the simulator's books.
+   Times are in microseconds. "waited" is how long the kernel says that a process stood ready and had no processor. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "driver.h"
+
+#define BATCH 4
+#define HELD 16
+#define MOST_CALLS (1 << 24)
+#define MOST_BATCHES 10000
+/* A call, or a return of memory, that takes longer counts as stuck. */
+#define STUCK_NS INT64_C(10000000000)
+
+struct shared {
+    _Atomic uint64_t asked, answered, resumed;
+    _Atomic uint64_t own;      /* bytes that the survivor holds, its context included */
+    _Atomic int64_t call_began; /* 0 outside of calls */
+    _Atomic uint64_t calls;
+    _Atomic int done;
+    int64_t recovery[MOST_BATCHES], waited[MOST_BATCHES];
+    uint32_t looks[MOST_BATCHES];
+    uint32_t time[MOST_CALLS]; /* nanoseconds of each call */
+};
+
+static struct shared *shared;
+
+/* Nanoseconds that this process stood ready without a processor, as the kernel counts them. */
+static int64_t waited(void) {
+    unsigned long long ran = 0, ready = 0;
+    FILE *file = fopen("/proc/self/schedstat", "re");
+    if (!file || fscanf(file, "%llu %llu", &ran, &ready) != 2) die("/proc/self/schedstat: %m");
+    fclose(file);
+    return (int64_t)ready;
+}
+
+#define TIMED(call) do { \
+        int64_t began = now(); \
+        atomic_store(&shared->call_began, began); \
+        check(call, #call); \
+        int64_t took = now() - began; \
+        atomic_store(&shared->call_began, 0); \
+        uint64_t number = atomic_fetch_add(&shared->calls, 1); \
+        if (number < MOST_CALLS) shared->time[number] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took; \
+    } while (0)
+
+static void survive(void) {
+    uint64_t seed = 4711, context;
+    size_t free, total;
+    static CUdeviceptr held[HELD];
+    static size_t bytes[HELD];
+    start();
+    context = view();
+    uint64_t own = context;
+    atomic_store(&shared->own, own);
+    while (!atomic_load(&shared->done)) {
+        size_t at = draw(&seed) % HELD;
+        if (held[at]) {
+            TIMED(cuMemFree_v2(held[at]));
+            own -= bytes[at], held[at] = 0;
+        } else {
+            bytes[at] = (1 + draw(&seed) % 16) << 21; /* whole pages of 2 MiB */
+            TIMED(cuMemAlloc_v2(&held[at], bytes[at]));
+            own += bytes[at];
+        }
+        TIMED(cuMemGetInfo_v2(&free, &total));
+        if (total - free < own) die("%zu bytes in use are shown, and %ju are held here alone", total - free, (uintmax_t)own);
+        uint64_t batch = atomic_load(&shared->answered);
+        if (atomic_load(&shared->asked) == batch) continue;
+        int64_t ready = waited(), began = now(), seen;
+        uint32_t looks = 0;
+        uint64_t used;
+        do {
+            looks++;
+            used = view();
+            seen = now();
+        } while (used != own && seen - began < STUCK_NS);
+        shared->waited[batch] = waited() - ready;
+        shared->recovery[batch] = seen - began, shared->looks[batch] = looks;
+        atomic_store(&shared->own, own);
+        atomic_store(&shared->answered, batch + 1);
+        while (atomic_load(&shared->resumed) == batch) usleep(50);
+    }
+}
+
+static int ascending(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int ascending_wide(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Waits until `condition`, and dies when the survivor is stuck meanwhile. */
+#define AWAIT(condition, pause) \
+    for (int64_t began = now(); !(condition); usleep(pause)) \
+        if (now() - began > 2 * STUCK_NS) die("the survivor is stuck, in a call for %jd ns", \
+            (intmax_t)(shared->call_began ? now() - shared->call_began : 0))
+
+int main(int count, char **arguments) {
+    if (count != 4) die("usage: survivor KILLEE BATCHES SEED");
+    int batches = atoi(arguments[2]);
+    uint64_t seed = strtoull(arguments[3], NULL, 10);
+    if (batches > MOST_BATCHES) die("%d batches: accepted are up to %d", batches, MOST_BATCHES);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (shared == MAP_FAILED) die("mmap: %m");
+    pid_t survivor = fork();
+    if (survivor == 0) {
+        survive();
+        exit(0);
+    }
+    AWAIT(atomic_load(&shared->own) != 0, 1000);
+    if (books().device != shared->own) die("the survivor sees %ju bytes, the books say %ju", (uintmax_t)shared->own,
+                                           (uintmax_t)books().device);
+    unsigned stages[5] = {0};
+    for (int batch = 0; batch < batches; batch++) {
+        pid_t victims[BATCH];
+        _Atomic uint64_t *progress[BATCH];
+        int64_t at[BATCH];
+        uint64_t after[BATCH];
+        for (int i = 0; i < BATCH; i++) {
+            /* Half of them die by the clock, which hits the start; half after a number of calls, which hits the calls. */
+            int by_clock = draw(&seed) % 2;
+            at[i] = by_clock ? now() + (int64_t)(draw(&seed) % 8000000) : INT64_MAX;
+            after[i] = by_clock ? UINT64_MAX : draw(&seed) % 400;
+            char own_seed[24], file[12];
+            int word = memfd_create("progress", 0);
+            if (word < 0 || ftruncate(word, 8) != 0) die("memfd: %m");
+            progress[i] = mmap(NULL, 8, PROT_READ | PROT_WRITE, MAP_SHARED, word, 0);
+            snprintf(own_seed, sizeof own_seed, "%ju", (uintmax_t)(draw(&seed) | 1));
+            snprintf(file, sizeof file, "%d", word);
+            victims[i] = fork();
+            if (victims[i] == 0) {
+                execl(arguments[1], arguments[1], own_seed, file, NULL);
+                _exit(127);
+            }
+            close(word);
+        }
+        int64_t began = now();
+        for (int left = BATCH; left > 0;) {
+            for (int i = 0; i < BATCH; i++) {
+                if (!victims[i] || (now() < at[i] && atomic_load(progress[i]) < after[i])) continue;
+                int status;
+                kill(victims[i], SIGKILL);
+                if (waitpid(victims[i], &status, 0) != victims[i] || !WIFSIGNALED(status))
+                    die("a process ended by itself, with status %d, at step %ju", status, (uintmax_t)*progress[i]);
+                uint64_t stage = atomic_load(progress[i]);
+                stages[stage > 4 ? 4 : stage]++;
+                munmap((void *)progress[i], 8);
+                victims[i] = 0, left--;
+            }
+            if (now() - began > 2 * STUCK_NS) die("a process is stuck: not killed after %jd ns", (intmax_t)(now() - began));
+            if (atomic_load(&shared->call_began) && now() - shared->call_began > STUCK_NS) die("the survivor is stuck");
+            usleep(20);
+        }
+        atomic_fetch_add(&shared->asked, 1);
+        AWAIT(atomic_load(&shared->answered) == (uint64_t)batch + 1, 100);
+        struct books truth = books();
+        if (truth.device != shared->own)
+            die("batch %d: the survivor holds %ju bytes, the books say %ju", batch, (uintmax_t)shared->own,
+                (uintmax_t)truth.device);
+        atomic_fetch_add(&shared->resumed, 1);
+    }
+    atomic_store(&shared->done, 1);
+    int status;
+    if (waitpid(survivor, &status, 0) != survivor || status != 0) die("the survivor ended with status %d", status);
+
+    printf("killed %d: before the start %u, before cuInit was done %u, before the context %u, before the first call %u, later %u\n",
+           batches * BATCH, stages[0], stages[1], stages[2], stages[3], stages[4]);
+    uint64_t calls = shared->calls < MOST_CALLS ? shared->calls : MOST_CALLS;
+    qsort(shared->time, calls, sizeof *shared->time, ascending);
+#define AT(part) (shared->time[(size_t)((double)(calls - 1) * (part))] / 1e3)
+    printf("calls %ju p50 %.1f p99 %.1f p99.9 %.1f worst %.1f\n", (uintmax_t)calls, AT(0.5), AT(0.99), AT(0.999), AT(1));
+    int64_t net[MOST_BATCHES];
+    uint64_t looks = 0;
+    for (int i = 0; i < batches; i++) net[i] = shared->recovery[i] - shared->waited[i], looks += shared->looks[i] > 1;
+    qsort(net, (size_t)batches, sizeof *net, ascending_wide);
+    qsort(shared->recovery, (size_t)batches, sizeof *shared->recovery, ascending_wide);
+    printf("return p50 %.1f p99 %.1f worst %.1f worst-without-waited %.1f not-at-first-look %ju\n",
+           (double)shared->recovery[batches / 2] / 1e3, (double)shared->recovery[batches * 99 / 100] / 1e3,
+           (double)shared->recovery[batches - 1] / 1e3, (double)net[batches - 1] / 1e3, (uintmax_t)looks);
+    return 0;
+}
