@@ -106,9 +106,11 @@ impl Config {
         }
     }
 
-    /// Whether any device has a memory limit.
-    pub(crate) fn limits_memory(&self) -> bool {
-        self.memory.is_some() || self.memory_by_index.iter().any(|own| matches!(own, Some(Some(_))))
+    /// Whether any device has a limit of any kind.
+    pub(crate) fn limits_anything(&self) -> bool {
+        self.compute_limited
+            || self.memory.is_some()
+            || self.memory_by_index.iter().any(|own| matches!(own, Some(Some(_))))
     }
 
     /// Whether devices differ, so that it matters which index a device has.

@@ -22,13 +22,13 @@ fn an_index_goes_before_the_general_limit_and_zero_lifts_it() {
         (0..4).map(|index| config.memory_limit(index)).collect::<Vec<_>>(),
         [Some(4 << 30), Some(1 << 30), None, Some(4 << 30)]
     );
-    assert!(config.limits_memory() && config.differs_by_index());
+    assert!(config.limits_anything() && config.differs_by_index());
 }
 
 #[test]
 fn nothing_set_limits_nothing() {
     for variables in [&[][..], &[("CUDA_DEVICE_MEMORY_LIMIT", "0")], &[("CUDA_DEVICE_MEMORY_LIMIT", " ")]] {
-        assert!(!read(variables).unwrap().limits_memory());
+        assert!(!read(variables).unwrap().limits_anything());
     }
 }
 

@@ -1,7 +1,7 @@
 //! What hooked functions do, one file per family; rows of the table name these.
 //!
 //! Each takes the vendor's own function first and then the arguments. Without a quota each is that function and nothing
-//! else. None holds a lock across a driver call.
+//! else. None holds a lock across a driver call that can wait.
 
 /// Device memory taken and given back.
 pub(crate) mod allocation;

@@ -8,8 +8,12 @@
 mod cuda;
 /// The macro that expands rows.
 mod expand;
+/// Rows found by name, by look-up name and by the address of the original.
+mod index;
 /// NVML.
 mod nvml;
+
+pub(crate) use index::{find, find_by_lookup, find_by_original};
 
 use core::ffi::{CStr, c_void};
 use core::ptr;
@@ -103,30 +107,6 @@ impl Row {
 /// All rows.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
     cuda::ROWS.iter().chain(nvml::ROWS).copied()
-}
-
-/// The row that exports this name.
-pub(crate) fn find(name: &CStr) -> Option<&'static Row> {
-    // Three comparisons of one byte decide for nearly every name that a program looks up.
-    match name.to_bytes() {
-        [b'c', b'u', ..] => cuda::ROWS.iter().copied().find(|row| row.name == name),
-        [b'n', b'v', b'm', b'l', ..] => nvml::ROWS.iter().copied().find(|row| row.name == name),
-        _ => None,
-    }
-}
-
-/// The row whose original stands at this address, among those of the CUDA driver.
-pub(crate) fn find_by_original(address: *const c_void) -> Option<&'static Row> {
-    cuda::ROWS.iter().copied().find(|row| row.original() == Some(address))
-}
-
-/// The row that `cuGetProcAddress` means by a name, a version and the choice of default stream.
-pub(crate) fn find_by_lookup(lookup: &CStr, version: i32, per_thread: bool) -> Option<&'static Row> {
-    let named = || cuda::ROWS.iter().copied().filter(|row| row.lookup == lookup && row.version <= version);
-    named()
-        .filter(|row| row.per_thread == per_thread)
-        .max_by_key(|row| row.version)
-        .or_else(|| named().filter(|row| !row.per_thread).max_by_key(|row| row.version))
 }
 
 #[cfg(test)]

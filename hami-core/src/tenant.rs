@@ -70,6 +70,8 @@ unsafe impl Send for Tenant {}
 #[derive(Default)]
 pub(crate) struct Private {
     member: Option<Member>,
+    /// Whether it was said already that there is no slot for this process.
+    join_failed: bool,
     pub(crate) books: Books,
     /// Contexts that were charged, by handle.
     pub(crate) contexts: HashMap<usize, Charged>,
@@ -109,7 +111,7 @@ pub(crate) fn get() -> Option<&'static Tenant> {
 #[cold]
 fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
     let config = match Config::read() {
-        Ok(config) if !config.limits_memory() => {
+        Ok(config) if !config.limits_anything() => {
             MODE.store(UNLIMITED, Ordering::Relaxed); // see `get`
             return None;
         }
@@ -351,7 +353,11 @@ impl Private {
         if self.member.is_none() {
             match region.join() {
                 Ok(member) => self.member = Some(member),
-                Err(error) => log::error!("{error}; no device memory is granted to this process"),
+                Err(error) if !self.join_failed => {
+                    self.join_failed = true;
+                    log::error!("{error}; no device memory is granted to this process");
+                }
+                Err(_) => {} // said already; the next need tries again
             }
         }
         self.member.as_mut()

@@ -4,6 +4,8 @@
 //! away when the last copy of the opened file is gone: at death, however it came, right across PID namespaces and with
 //! no PID to be used again. The mapping is such a copy, so a program that closes all descriptors keeps its place; and a
 //! forked child that never calls exec is one too, as it is for the driver, which keeps the parent's device memory then.
+use std::io;
+
 use crate::layout::{MAX_DEVICES, MAX_SLOTS};
 use crate::ledger::{Cursor, OverLimit};
 use crate::map::{Region, RegionError};
@@ -29,14 +31,18 @@ pub struct Swept {
 }
 
 impl Region {
-    /// Takes a free slot for this process, and gives back what its last owner left.
+    /// Takes a free slot for this process, and gives back what its last owner left. Once per opened region, by one thread.
     ///
     /// # Errors
     /// [`RegionError::SlotsFull`], or `Io` when locks do not work on this file system or it is full.
     pub fn join(&self) -> Result<Member, RegionError> {
-        // Relaxed: only tells two calls apart.
-        if self.joined.swap(1, Ordering::Relaxed) != 0 {
+        // Relaxed, here and below: only tells two calls of one process apart.
+        if self.joined.load(Ordering::Relaxed) != 0 {
             return Err(RegionError::AlreadyJoined { path: self.path().to_owned() });
+        }
+        if !self.descriptor_is_ours() {
+            let source = io::Error::from_raw_os_error(libc::EBADF);
+            return Err(RegionError::Io { path: self.path().to_owned(), what: "use the descriptor of", source });
         }
         let slots = &self.layout().slots;
         for (slot, entry) in slots.iter().enumerate() {
@@ -64,6 +70,7 @@ impl Region {
                 *cursor = self.ledger(device).adopt(slot as u16);
             }
             entry.pid.store(std::process::id(), Ordering::Relaxed); // for display
+            self.joined.store(1, Ordering::Relaxed);
             return Ok(Member { slot: slot as u16, cursors });
         }
         Err(RegionError::SlotsFull { path: self.path().to_owned() })

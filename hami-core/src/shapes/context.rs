@@ -36,11 +36,11 @@ enum Kind {
 fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
+    tenant.mention_compute_limit();
     let Some(quota) = tenant.of_ordinal(device) else { return inside.driver(call) };
     if kind == Kind::Primary && tenant.private().primary.contains_key(&device) {
         return inside.driver(call); // lives already: one user more takes nothing
     }
-    tenant.mention_compute_limit();
     let Some(region) = tenant.region() else { return REFUSED };
     let known = region.context_bytes(quota.device);
     if quota.limit == 0 || !tenant.take(quota, known.unwrap_or(0)) {

@@ -26,10 +26,12 @@ pub(crate) fn mem_info<N: Bytes>(
         let Some(current) = current::get(tenant) else { return };
         pool::shrunk(tenant);
         let used = tenant.used(current.quota);
-        // SAFETY: the driver has written both, so both may be written; NULL it would have rejected.
-        unsafe {
-            total.write(N::from_u64(current.quota.limit));
-            free.write(N::from_u64(current.quota.limit.saturating_sub(used)));
+        let limit = current.quota.limit;
+        for (shown, bytes) in [(total, limit), (free, limit.saturating_sub(used))] {
+            if !shown.is_null() {
+                // SAFETY: the driver has written it, so it may be written.
+                unsafe { shown.write(N::from_u64(bytes)) };
+            }
         }
     });
     result
