@@ -2,21 +2,29 @@
 // UNSAFETY: vendor calls.
 #![expect(unsafe_code)]
 
-use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUdevice};
 
+use crate::guard::Inside;
 use crate::tenant::{Quota, Tenant};
 use crate::vendor;
 
 /// Grows whenever a context is destroyed: its handle may come again, for another device.
 static DESTROYED: AtomicU64 = AtomicU64::new(0);
 
-std::thread_local! {
-    /// The last answer: context, value of `DESTROYED`, quota of its device.
-    static LAST: Cell<(usize, u64, Option<&'static Quota>)> = const { Cell::new((0, 0, None)) };
+/// The last answer that a thread got.
+#[derive(Clone, Copy)]
+pub(crate) struct LastContext {
+    context: usize,
+    destroyed: u64,
+    quota: Option<&'static Quota>,
+}
+
+impl LastContext {
+    /// Before the first question: there is no context 0.
+    pub(crate) const NONE: Self = Self { context: 0, destroyed: 0, quota: None };
 }
 
 /// A context with its device's quota.
@@ -29,7 +37,7 @@ pub(crate) struct Current {
 
 /// The current context, if its device has a quota. `None` also when there is no context: the driver will say so itself.
 #[inline]
-pub(crate) fn get(tenant: &Tenant) -> Option<Current> {
+pub(crate) fn get(tenant: &Tenant, inside: &Inside) -> Option<Current> {
     let mut context: CUcontext = ptr::null_mut();
     // SAFETY: writes one handle of ours.
     if unsafe { vendor::ctx_get_current(&raw mut context) } != CUDA_SUCCESS || context.is_null() {
@@ -38,9 +46,9 @@ pub(crate) fn get(tenant: &Tenant) -> Option<Current> {
     let context = context as usize;
     // Relaxed: a context that another thread destroys during this call is the program's own race.
     let destroyed = DESTROYED.load(Ordering::Relaxed);
-    let last = LAST.try_with(Cell::get).unwrap_or((0, 0, None));
-    let quota = if last.0 == context && last.1 == destroyed {
-        last.2
+    let last = inside.last_context().get();
+    let quota = if (last.context, last.destroyed) == (context, destroyed) {
+        last.quota
     } else {
         let mut device: CUdevice = 0;
         // SAFETY: writes one device of ours; there is a current context.
@@ -48,7 +56,7 @@ pub(crate) fn get(tenant: &Tenant) -> Option<Current> {
             return None;
         }
         let quota = tenant.of_ordinal(device);
-        let _torn_down = LAST.try_with(|last| last.set((context, destroyed, quota)));
+        inside.last_context().set(LastContext { context, destroyed, quota });
         quota
     };
     quota.map(|quota| Current { context, quota })

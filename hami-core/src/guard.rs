@@ -1,13 +1,24 @@
 //! The panic fence, the depth guard and errno: what makes a hook harmless to the program it stands in.
-// UNSAFETY: errno is reached through the C library's pointer to it.
+// UNSAFETY: errno and the thread's own state are reached through pointers, looked up once per call.
 #![expect(unsafe_code)]
 
 use core::cell::Cell;
+use core::ptr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::current::LastContext;
+
+/// What is kept per thread: in one place, since finding it is a call.
+struct Thread {
+    /// Whether this thread is inside a hook.
+    inside: Cell<bool>,
+    /// See [`crate::current`].
+    last_context: Cell<LastContext>,
+}
+
 std::thread_local! {
-    /// Hooks that this thread is inside of.
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    // Without a destructor, so it serves until the very end of a thread.
+    static THREAD: Thread = const { Thread { inside: Cell::new(false), last_context: Cell::new(LastContext::NONE) } };
 }
 
 /// Runs a hook; a panic inside it becomes `on_panic` and never reaches the program.
@@ -26,43 +37,55 @@ pub(crate) fn bookkeeping(work: impl FnOnce()) {
 /// One thread's stay inside a hook. Vendor libraries call themselves through the global scope, and the runtime calls
 /// the driver from inside the driver: only the outermost call counts, the inner ones go straight through.
 pub(crate) struct Inside {
-    errno: i32,
+    /// This thread's own; raw, so that an `Inside` cannot go to another thread.
+    thread: *const Thread,
+    errno: *mut i32,
+    program_errno: i32,
 }
 
 impl Inside {
     /// Enters, unless this thread is inside already.
     #[inline]
     pub(crate) fn enter() -> Option<Self> {
-        // A thread that is being torn down has no depth any more: it passes straight through.
-        let entered = DEPTH
-            .try_with(|depth| {
-                depth.get() == 0 && {
-                    depth.set(1);
-                    true
-                }
-            })
-            .unwrap_or(false);
-        // SAFETY: the C library's pointer to this thread's errno is valid for the thread's life.
-        entered.then(|| Self { errno: unsafe { *libc::__errno_location() } })
+        let thread = THREAD.with(ptr::from_ref);
+        // SAFETY: a thread-local without destructor lives as long as its thread, which is this one.
+        if unsafe { &*thread }.inside.replace(true) {
+            return None;
+        }
+        // SAFETY: the C library's pointer to this thread's errno, valid for the thread's life.
+        let (errno, program_errno) = unsafe {
+            let errno = libc::__errno_location();
+            (errno, *errno)
+        };
+        Some(Self { thread, errno, program_errno })
     }
 
     /// Runs the driver's own function with the errno that the program had, and keeps what the driver made of it.
     #[inline]
     pub(crate) fn driver<R>(&mut self, call: impl FnOnce() -> R) -> R {
         // SAFETY: as in `enter`.
-        unsafe { *libc::__errno_location() = self.errno };
+        unsafe { *self.errno = self.program_errno };
         let result = call();
         // SAFETY: as in `enter`.
-        self.errno = unsafe { *libc::__errno_location() };
+        self.program_errno = unsafe { *self.errno };
         result
+    }
+
+    /// What this thread's last question for its context found.
+    #[inline]
+    pub(crate) fn last_context(&self) -> &Cell<LastContext> {
+        // SAFETY: as in `enter`.
+        unsafe { &(*self.thread).last_context }
     }
 }
 
 impl Drop for Inside {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: as in `enter`.
-        unsafe { *libc::__errno_location() = self.errno };
-        let _torn_down = DEPTH.try_with(|depth| depth.set(0));
+        // SAFETY: as in `enter`, for both.
+        unsafe {
+            *self.errno = self.program_errno;
+            (*self.thread).inside.set(false);
+        }
     }
 }

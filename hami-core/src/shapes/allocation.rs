@@ -19,7 +19,7 @@ const PITCH_STEP: u64 = 512;
 fn allocate(length: u64, call: impl FnOnce() -> CUresult, placed: impl FnOnce() -> (u64, u64)) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    let Some(current) = current::get(tenant) else { return inside.driver(call) };
+    let Some(current) = current::get(tenant, &inside) else { return inside.driver(call) };
     let (quota, taken) = (current.quota, books::most(length));
     if !pool::take(tenant, quota, taken) {
         return REFUSED;

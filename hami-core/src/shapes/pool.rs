@@ -64,7 +64,7 @@ pub(crate) fn take(tenant: &Tenant, quota: &Quota, bytes: u64) -> bool {
 fn allocate(pool: Option<CUmemoryPool>, bytes: u64, call: impl FnOnce() -> CUresult, undo: impl FnOnce()) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    let Some(current) = current::get(tenant) else { return inside.driver(call) };
+    let Some(current) = current::get(tenant, &inside) else { return inside.driver(call) };
     let quota = current.quota;
     let Some(pool) = pool.or_else(device_pool) else { return inside.driver(call) };
     let reserved = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(0);

@@ -23,7 +23,7 @@ pub(crate) fn mem_info<N: Bytes>(
         return result;
     }
     guard::bookkeeping(|| {
-        let Some(current) = current::get(tenant) else { return };
+        let Some(current) = current::get(tenant, &inside) else { return };
         pool::shrunk(tenant);
         let used = tenant.used(current.quota);
         let limit = current.quota.limit;
