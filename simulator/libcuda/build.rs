@@ -47,7 +47,9 @@ fn entry_points() -> String {
         };
         exports.insert(plain);
         let number: i32 = version.parse().expect("entry_points.txt: a version is a number");
-        let row = format!("EntryPoint {{ base: \"{base}\", version: {version}, plain: Function({plain}), per_thread: {per_thread} }},");
+        let row = format!(
+            "EntryPoint {{ base: \"{base}\", version: {version}, plain: Function({plain}), per_thread: {per_thread} }},"
+        );
         assert!(rows.insert((base, number), row).is_none(), "entry_points.txt: two rows for {base} {version}");
     }
     let mut code = String::from("unsafe extern \"C\" {\n");

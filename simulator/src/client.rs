@@ -196,7 +196,11 @@ impl Simulation {
     pub fn count_context(&self, index: usize, comes: bool) {
         let contexts = &self.my(index).contexts;
         // Relaxed: a lone figure with this process as its only writer.
-        if comes { contexts.fetch_add(1, Ordering::Relaxed) } else { contexts.fetch_sub(1, Ordering::Relaxed) };
+        if comes {
+            contexts.fetch_add(1, Ordering::Relaxed)
+        } else {
+            contexts.fetch_sub(1, Ordering::Relaxed)
+        };
     }
 
     /// This process's own figures on the device.
@@ -217,7 +221,10 @@ impl Simulation {
 
     fn ask(&self, request: &Request) -> io::Result<Reply> {
         if !self.is_this_process() {
-            return Err(io::Error::new(io::ErrorKind::NotConnected, "this process is a fork of the one that connected"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "this process is a fork of the one that connected",
+            ));
         }
         self.link.ask(request)
     }

@@ -15,6 +15,9 @@ pub const DEFAULT_CONTEXT_BYTES: u64 = 96 * MIB;
 /// Most devices in one simulation.
 pub const MAX_DEVICES: usize = 16;
 
+/// Largest memory of one device in bytes.
+pub const MAX_MEMORY: u64 = (1 << 40) - 1;
+
 /// One device model.
 pub struct Preset {
     /// What `--model` accepts, in any case.
@@ -23,11 +26,8 @@ pub struct Preset {
 }
 
 /// Every model, the default one first.
-pub const PRESETS: &[Preset] = &[
-    Preset { key: "H200", make: h200 },
-    Preset { key: "A100-80GB", make: a100 },
-    Preset { key: "T4", make: t4 },
-];
+pub const PRESETS: &[Preset] =
+    &[Preset { key: "H200", make: h200 }, Preset { key: "A100-80GB", make: a100 }, Preset { key: "T4", make: t4 }];
 
 /// One driver that can be presented.
 pub struct Driver {

@@ -35,7 +35,9 @@ mod tests {
 
     #[test]
     fn units_are_powers_of_1024() {
-        for (text, bytes) in [("1", 1), ("7b", 7), ("3k", 3 << 10), ("5 MiB", 5 << 20), ("4G", 4 << 30), ("2tib", 2 << 40)] {
+        for (text, bytes) in
+            [("1", 1), ("7b", 7), ("3k", 3 << 10), ("5 MiB", 5 << 20), ("4G", 4 << 30), ("2tib", 2 << 40)]
+        {
             assert_eq!(parse(text), Ok(bytes), "{text}");
         }
     }

@@ -1,8 +1,8 @@
 //! Contexts, and the stack of current contexts of each thread.
 
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ffi_headers::cuda::*;
 use parking_lot::Mutex;

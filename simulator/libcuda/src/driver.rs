@@ -175,10 +175,12 @@ impl Driver {
 
     /// Takes the device memory of a context and makes it live.
     pub fn start(&self, context: &Context) -> Outcome {
-        self.simulation.reserve_pages(context.device, self.simulation.context_pages()).map_err(|error| match error {
-            ReserveError::OutOfMemory => CUDA_ERROR_OUT_OF_MEMORY,
-            ReserveError::Disconnected => CUDA_ERROR_DEVICE_UNAVAILABLE,
-        })?;
+        self.simulation.reserve_pages(context.device, self.simulation.context_pages()).map_err(
+            |error| match error {
+                ReserveError::OutOfMemory => CUDA_ERROR_OUT_OF_MEMORY,
+                ReserveError::Disconnected => CUDA_ERROR_DEVICE_UNAVAILABLE,
+            },
+        )?;
         self.simulation.count_context(context.device, true);
         context.set_live(true);
         Ok(())

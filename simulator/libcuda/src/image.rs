@@ -28,7 +28,9 @@ enum Kind {
     Elf,
     Ptx,
     /// Several images in one; `opaque` when one of them is compressed, so that its names cannot be read.
-    Fatbin { opaque: bool },
+    Fatbin {
+        opaque: bool,
+    },
 }
 
 /// A variable in device memory.
@@ -129,7 +131,8 @@ impl Image {
                 let bytes = u64_at(symbol, 16)? as usize;
                 let home = section(usize::from(u16_at(symbol, 6)?))?;
                 let from = (u64_at(home, 24)? as usize).checked_add(u64_at(symbol, 8)? as usize)?;
-                let contents = if u32_at(home, 4)? == PROGRAM_BITS { data.get(from..from.checked_add(bytes)?) } else { None };
+                let contents =
+                    if u32_at(home, 4)? == PROGRAM_BITS { data.get(from..from.checked_add(bytes)?) } else { None };
                 return Some(Variable { bytes, contents });
             }
         }

@@ -11,6 +11,7 @@ mod context;
 mod copy;
 mod driver;
 mod handles;
+mod hash;
 mod image;
 mod memory;
 mod module;

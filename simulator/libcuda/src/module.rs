@@ -127,8 +127,7 @@ impl Module {
 
 impl Library {
     pub fn load(driver: &Driver, image: Image) -> CUlibrary {
-        let library =
-            Self { image: Arc::new(image), kernels: Mutex::default(), modules: Mutex::default() };
+        let library = Self { image: Arc::new(image), kernels: Mutex::default(), modules: Mutex::default() };
         driver.libraries.insert(Arc::new(library))
     }
 

@@ -72,7 +72,8 @@ pub struct Meter(Mutex<()>);
 impl Work<'_> {
     /// How long the work takes on `device`, in nanoseconds.
     pub fn duration_ns(self, device: &DeviceInfo) -> u64 {
-        let at = |bytes: u64, bandwidth: u64| COPY_NS + (u128::from(bytes) * 1_000_000_000 / u128::from(bandwidth)) as u64;
+        let at =
+            |bytes: u64, bandwidth: u64| COPY_NS + (u128::from(bytes) * 1_000_000_000 / u128::from(bandwidth)) as u64;
         let link = LINK_LANE_BYTES * u64::from(device.pci.link_width) * (1 << (device.pci.link_generation - 1));
         match self {
             Self::Kernel { name, blocks, threads } => named_duration(name).unwrap_or_else(|| {

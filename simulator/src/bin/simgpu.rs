@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use simulator::presets::{DEFAULT_CONTEXT_BYTES, DRIVERS, Driver, MAX_DEVICES, PRESETS, Preset};
+use simulator::presets::{DEFAULT_CONTEXT_BYTES, DRIVERS, Driver, MAX_DEVICES, MAX_MEMORY, PRESETS, Preset};
 use simulator::{client, size};
 
 #[path = "simgpu/launch.rs"]
@@ -26,8 +26,8 @@ struct Options {
     /// Device model: H200, A100-80GB or T4
     #[arg(long, default_value = PRESETS[0].key, value_parser = parse_model)]
     model: &'static Preset,
-    /// Memory of each device, such as 16GiB, instead of the model's
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    /// Memory of each device, such as 16GiB, instead of the model's; less than 1TiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     memory: Option<u64>,
     /// Device memory that each context takes (default: 96MiB, a figure of the model)
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
@@ -51,6 +51,11 @@ struct Options {
 
 fn parse_devices(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| (1..=MAX_DEVICES).contains(n)).ok_or(format!("accepted is 1 to {MAX_DEVICES}"))
+}
+
+fn parse_memory(text: &str) -> Result<u64, String> {
+    let bytes = size::parse(text)?;
+    if bytes <= MAX_MEMORY { Ok(bytes) } else { Err("accepted is less than 1TiB".into()) }
 }
 
 fn parse_model(text: &str) -> Result<&'static Preset, String> {

@@ -93,7 +93,9 @@ impl PageWord {
     /// Swaps in `change` of the present reading until it holds or `change` declines.
     fn update(&self, mut change: impl FnMut(PageCount) -> Option<PageCount>) -> Option<PageCount> {
         self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| change(PageCount::unpack(word)).map(PageCount::pack))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                change(PageCount::unpack(word)).map(PageCount::pack)
+            })
             .ok()
             .map(PageCount::unpack)
     }

@@ -29,8 +29,9 @@ impl SameProcess {
     pub fn mark() -> io::Result<Self> {
         let length = NonZeroUsize::new(PAGE).expect("not zero");
         // SAFETY: a fresh private mapping at an address of the kernel's choice touches no existing memory.
-        let page =
-            unsafe { mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE)? };
+        let page = unsafe {
+            mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE)?
+        };
         // SAFETY: `page` is the mapping just made, of this length.
         unsafe { madvise(page, PAGE, MmapAdvise::MADV_WIPEONFORK)? };
         let mark = page.cast::<AtomicU8>();

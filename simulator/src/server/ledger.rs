@@ -44,7 +44,8 @@ impl Ledger {
     /// Takes back everything a client had.
     pub fn dismiss(&mut self, slot: usize) {
         for (granted, credit) in self.granted.iter_mut().zip(self.books.wipe(slot)) {
-            *granted -= credit;
+            // A client that scribbled over its own slot must not stop the server.
+            *granted = granted.saturating_sub(credit);
         }
     }
 
@@ -57,7 +58,7 @@ impl Ledger {
             return Some(false);
         }
         loop {
-            let spare = capacity - self.granted[device];
+            let spare = capacity.saturating_sub(self.granted[device]);
             let extra = if spare > capacity / 4 { EXTRA_PAGES } else { 0 };
             let word = &self.books.slot(slot)?.devices[device].pages;
             match word.grant(pages, spare, extra) {
@@ -82,7 +83,7 @@ impl Ledger {
                 taken += slot.devices[device].pages.revoke_idle(wanted - taken);
             }
         }
-        self.granted[device] -= taken;
+        self.granted[device] = self.granted[device].saturating_sub(taken);
         taken
     }
 
@@ -101,8 +102,12 @@ impl Ledger {
                 let mine = &slot.devices[index];
                 let contexts = mine.contexts.load(Ordering::Relaxed);
                 let used_bytes = u64::from(mine.pages.load().used) * PAGE_BYTES;
-                (pid != 0 && (contexts > 0 || used_bytes > 0))
-                    .then(|| ProcessReport { pid, used_bytes, contexts, busy_ns: mine.busy_ns_at(now) })
+                (pid != 0 && (contexts > 0 || used_bytes > 0)).then(|| ProcessReport {
+                    pid,
+                    used_bytes,
+                    contexts,
+                    busy_ns: mine.busy_ns_at(now),
+                })
             });
             let mut processes: Vec<_> = processes.collect();
             processes.sort_by_key(|p| p.pid);

@@ -97,7 +97,8 @@ impl State {
     fn wait(&mut self, stop: BorrowedFd<'_>, timeout: Option<Duration>) -> Vec<RawFd> {
         let listening = [stop, self.listener.as_fd()];
         let clients = self.clients.values().map(|client| client.fd.as_fd());
-        let mut fds: Vec<_> = listening.into_iter().chain(clients).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let mut fds: Vec<_> =
+            listening.into_iter().chain(clients).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // A millisecond more than asked, as poll counts whole ones.
         let timeout = timeout.map_or(PollTimeout::NONE, |t| {
             PollTimeout::try_from(t + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)

@@ -186,7 +186,13 @@ fn attribute(info: &DeviceInfo, attribute: CUdevice_attribute) -> Outcome<i32> {
         CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID => info.pci.domain as i32,
         CU_DEVICE_ATTRIBUTE_ECC_ENABLED => i32::from(info.ecc),
         CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT => 3,
-        CU_DEVICE_ATTRIBUTE_SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO => if minor == 0 { 2 } else { 32 },
+        CU_DEVICE_ATTRIBUTE_SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO => {
+            if minor == 0 {
+                2
+            } else {
+                32
+            }
+        }
         CU_DEVICE_ATTRIBUTE_GPU_OVERLAP
         | CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY
         | CU_DEVICE_ATTRIBUTE_CONCURRENT_KERNELS

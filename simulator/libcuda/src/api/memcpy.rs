@@ -87,7 +87,14 @@ driver_functions! {
     }
 }
 
-fn linear(target: (Side, u64), source: (Side, u64), bytes: usize, stream: CUstream, null: NullStream, wait: bool) -> Outcome {
+fn linear(
+    target: (Side, u64),
+    source: (Side, u64),
+    bytes: usize,
+    stream: CUstream,
+    null: NullStream,
+    wait: bool,
+) -> Outcome {
     let (target, source) = (Lines::flat(target.0, target.1), Lines::flat(source.0, source.1));
     run(&target, &source, &Extent::line(bytes), stream, null, wait)
 }
@@ -153,7 +160,8 @@ fn planar(copy: &CUDA_MEMCPY2D) -> Outcome<(Lines, Lines, Extent)> {
 
 macro_rules! spatial_copy {
     ($copy:ident) => {{
-        let extent = Extent { width: $copy.WidthInBytes as u64, height: $copy.Height as u64, depth: $copy.Depth as u64 };
+        let extent =
+            Extent { width: $copy.WidthInBytes as u64, height: $copy.Height as u64, depth: $copy.Depth as u64 };
         let target = side($copy.dstMemoryType, $copy.dstHost, $copy.dstDevice)?;
         let source = side($copy.srcMemoryType, $copy.srcHost, $copy.srcDevice)?;
         let to = [$copy.dstXInBytes, $copy.dstY, $copy.dstZ];

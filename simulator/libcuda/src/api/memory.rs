@@ -3,7 +3,8 @@
 use ffi_headers::cuda::*;
 
 use crate::abi::{Out, Outcome, driver_functions};
-use crate::driver::{in_context, memory_code};
+use crate::context;
+use crate::driver::{driver, in_context, memory_code};
 use crate::memory::{Source, UNIT};
 use crate::stream::{Stream, wait_if_busy};
 
@@ -43,12 +44,14 @@ driver_functions! {
         allocate(place, bytes as u64, true)?;
     }
 
-    /// Waits for the work of the current context first, as memory may be in use by it.
+    /// Needs no current context; waits for the work of the one that is current, as it may use the memory.
     extern "C" fn cuMemFree_v2(address: CUdeviceptr) {
-        let (driver, context) = in_context()?;
+        let driver = driver()?;
         if address != 0 {
             let device = driver.device_at(address).ok_or(CUDA_ERROR_INVALID_VALUE)?;
-            wait_if_busy(context);
+            if let Some(context) = context::top().filter(|context| context.is_live()) {
+                wait_if_busy(context);
+            }
             if !device.space().free(address) {
                 return Err(CUDA_ERROR_INVALID_VALUE);
             }

@@ -60,7 +60,15 @@ driver_functions! {
 }
 
 /// Fills `height` lines of `width` elements that begin `pitch` bytes apart. No form waits: a fill is device work.
-fn fill<T: Copy>(target: u64, pitch: usize, value: T, width: usize, height: usize, stream: CUstream, null: NullStream) -> Outcome {
+fn fill<T: Copy>(
+    target: u64,
+    pitch: usize,
+    value: T,
+    width: usize,
+    height: usize,
+    stream: CUstream,
+    null: NullStream,
+) -> Outcome {
     let (driver, stream) = Stream::resolve(stream, null)?;
     if width == 0 || height == 0 {
         return Ok(());
@@ -69,7 +77,8 @@ fn fill<T: Copy>(target: u64, pitch: usize, value: T, width: usize, height: usiz
     if (height > 1 && pitch < line) || !target.is_multiple_of(size_of::<T>() as u64) {
         return Err(CUDA_ERROR_INVALID_VALUE);
     }
-    let reach = pitch.checked_mul(height - 1).and_then(|lines| lines.checked_add(line)).ok_or(CUDA_ERROR_INVALID_VALUE)?;
+    let reach =
+        pitch.checked_mul(height - 1).and_then(|lines| lines.checked_add(line)).ok_or(CUDA_ERROR_INVALID_VALUE)?;
     copy::check(driver, Side::Device, target, reach as u64, true)?;
     stream.wait_for_host_calls();
     driver.device_of(stream.context).submit(driver, &stream, Work::Fill((line * height) as u64));

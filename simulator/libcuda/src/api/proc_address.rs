@@ -53,7 +53,8 @@ fn look_up(
         return (None, Err(CUDA_ERROR_INVALID_VALUE));
     };
     let per_thread = flags & u64::from(CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0;
-    let found = symbol.to_str().map_or(Err(CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND), |name| find(name, version, per_thread));
+    let found =
+        symbol.to_str().map_or(Err(CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND), |name| find(name, version, per_thread));
     match found {
         Ok(Function(function)) => {
             place.set_if_wanted(function as *mut c_void);

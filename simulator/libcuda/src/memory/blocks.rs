@@ -1,9 +1,7 @@
 //! Finds room: a best-fit allocator of integer positions with boundary tags. It holds no memory, only numbers.
 //!
 //! Positions are grouped in spans; blocks never cross the border of a span. Allocation and release cost the same however
-//! many blocks are live: free blocks of up to [`EXACT`] units are found in lists by length, longer ones in an ordered set.
-
-use std::collections::BTreeSet;
+//! many blocks are live: free blocks of up to [`EXACT`] units are found in lists by length, longer ones in an ordered list.
 
 /// Longest free block that has a list of its own length.
 const EXACT: u32 = 4096;
@@ -49,7 +47,8 @@ pub struct Blocks {
     /// One bit per length: its list is not empty; and one bit per word of that.
     lists: [u64; WORDS],
     summary: u128,
-    long: BTreeSet<(u32, u32)>,
+    /// Length and start of the longer ones, in order. There are few: each is longer than [`EXACT`].
+    long: Vec<(u32, u32)>,
 }
 
 impl Blocks {
@@ -61,7 +60,7 @@ impl Blocks {
             heads: vec![NIL; EXACT as usize + 1],
             lists: [0; WORDS],
             summary: 0,
-            long: BTreeSet::new(),
+            long: Vec::new(),
         }
     }
 
@@ -192,7 +191,8 @@ impl Blocks {
                 return Some(self.heads[word * 64 + self.lists[word].trailing_zeros() as usize]);
             }
         }
-        self.long.range((length, 0)..).next().map(|&(_, start)| start)
+        let first = self.long.partition_point(|block| *block < (length, 0));
+        self.long.get(first).map(|block| block.1)
     }
 
     fn insert_free(&mut self, start: u32, length: u32) {
@@ -202,7 +202,8 @@ impl Blocks {
         last[LENGTH] = length;
         last[STATE] |= TAIL;
         if length > EXACT {
-            self.long.insert((length, start));
+            let place = self.long.partition_point(|block| *block < (length, start));
+            self.long.insert(place, (length, start));
             return;
         }
         let head = self.heads[length as usize];
@@ -220,7 +221,9 @@ impl Blocks {
         self.nodes[(start + length - 1) as usize][STATE] &= SPAN;
         self.nodes[start as usize][STATE] = state & SPAN;
         if length > EXACT {
-            self.long.remove(&(length, start));
+            if let Ok(place) = self.long.binary_search(&(length, start)) {
+                self.long.remove(place);
+            }
             return;
         }
         if next != NIL {

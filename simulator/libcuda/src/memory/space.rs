@@ -1,6 +1,5 @@
 //! The device memory that this process has on one device: every allocation, by address, and the pages behind it.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use simulator::books::{PAGE_BYTES, pages_for};
@@ -11,6 +10,7 @@ use super::pool::{Pool, PoolFigures, PoolId};
 use super::slab::Slabs;
 use super::window::Window;
 use super::{NoMemory, WHOLE_PAGES_FROM};
+use crate::hash::WordMap;
 
 /// Addresses per byte of device memory, so that a hole of the right size is always found however the memory is cut up.
 const ADDRESS_FACTOR: u64 = 4;
@@ -54,8 +54,8 @@ pub struct Space {
     device: usize,
     window: Window,
     pages: Blocks,
-    slabs: HashMap<(Owner, bool), Slabs>,
-    pools: HashMap<PoolId, Pool>,
+    slabs: WordMap<(Owner, bool), Slabs>,
+    pools: WordMap<PoolId, Pool>,
 }
 
 impl Pages {
@@ -88,7 +88,7 @@ impl Space {
         let pages = (simulation.total_bytes(device) / PAGE_BYTES * ADDRESS_FACTOR).max(1) as u32;
         let window = Window::reserve(pages)?;
         let pages = Blocks::with_span(pages);
-        Ok(Self { simulation, device, window, pages, slabs: HashMap::new(), pools: HashMap::new() })
+        Ok(Self { simulation, device, window, pages, slabs: WordMap::default(), pools: WordMap::default() })
     }
 
     /// Every address that memory of this device can have.

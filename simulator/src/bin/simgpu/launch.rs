@@ -30,7 +30,8 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
     // Blocked before the command starts and before there is a second thread, so that none is lost and all come here.
     let mut signals: SigSet = PASSED_ON.into_iter().collect();
     signals.add(Signal::SIGCHLD);
-    let before = signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).map_err(|e| format!("signals: {e}"))?;
+    let before =
+        signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).map_err(|e| format!("signals: {e}"))?;
 
     let server = Server::start(&socket, description).map_err(|e| format!("cannot start the simulation: {e}"))?;
     let (program, arguments) = options.command.split_first().ok_or("no command was given")?;

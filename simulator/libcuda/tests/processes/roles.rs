@@ -1,0 +1,108 @@
+//! What the client processes do.
+
+use std::io::{BufRead, stdin};
+use std::process::ExitCode;
+
+use ffi_headers::cuda::*;
+
+use crate::common::{MIB, PAGE, context_on, cu, ok};
+
+/// Plays a role to its end.
+pub fn play(role: &str) -> ExitCode {
+    match role {
+        "outside" => outside(),
+        "report" => report(),
+        "obey" => obey(),
+        "churn" => churn(),
+        "fork" => fork(),
+        other => panic!("no role {other}"),
+    }
+    ExitCode::SUCCESS
+}
+
+fn outside() {
+    let (mut version, mut count) = (0, 0);
+    let init = cu!(cuInit(0));
+    ok!(cuDriverGetVersion(&mut version));
+    println!("init {init} version {version} count {}", cu!(cuDeviceGetCount(&mut count)));
+}
+
+fn report() {
+    let report = simulator::client::connect().expect("a simulation").report().expect("a report");
+    println!("{}", serde_json::to_string(&report).expect("JSON"));
+}
+
+/// Does what the lines on standard input say; answers each with a result code or a count.
+fn obey() {
+    ok!(cuInit(0));
+    context_on(0);
+    let mut held: Vec<CUdeviceptr> = Vec::new();
+    let alloc = |held: &mut Vec<_>, mebibytes: u64| {
+        let mut address = 0;
+        let result = cu!(cuMemAlloc_v2(&mut address, (mebibytes * MIB) as usize));
+        if result == CUDA_SUCCESS {
+            held.push(address);
+        }
+        result
+    };
+    for line in stdin().lock().lines() {
+        let line = line.expect("a line");
+        let (verb, number) = line.split_once(' ').unwrap_or((&line, "0"));
+        let number: u64 = number.parse().expect("a number");
+        let answer = match verb {
+            "ready" => 0,
+            "alloc" => alloc(&mut held, number),
+            "fill" => (0..).take_while(|_| alloc(&mut held, number) == CUDA_SUCCESS).count() as u32,
+            "free" => held.drain(..).map(|address| cu!(cuMemFree_v2(address))).max().unwrap_or(0),
+            "device" => {
+                context_on(number as i32);
+                0
+            }
+            other => panic!("no verb {other}"),
+        };
+        println!("{answer}");
+    }
+}
+
+/// Takes and gives back contexts and memory until it is killed.
+fn churn() {
+    ok!(cuInit(0));
+    println!("started");
+    for round in 0u64.. {
+        let context = context_on(0);
+        let mut addresses = [0; 8];
+        for (index, address) in addresses.iter_mut().enumerate() {
+            ok!(cuMemAlloc_v2(address, ((round + index as u64) % 5 * PAGE + 1000) as usize));
+        }
+        for address in addresses {
+            ok!(cuMemFree_v2(address));
+        }
+        ok!(cuCtxDestroy_v2(context));
+    }
+}
+
+/// Forks after initialisation; the child outlives the parent until a line comes.
+fn fork() {
+    ok!(cuInit(0));
+    context_on(0);
+    let mut address = 0;
+    ok!(cuMemAlloc_v2(&mut address, 3 * PAGE as usize));
+    let (mut current, mut pipe) = (std::ptr::null_mut(), [0; 2]);
+    // SAFETY: an array of two descriptors.
+    assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
+    // SAFETY: this process has one thread, so the child may run any code.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let (init, alloc) = (cu!(cuInit(0)), cu!(cuMemAlloc_v2(&mut address, 1)));
+        println!("child: init {init} alloc {alloc} current {}", cu!(cuCtxGetCurrent(&mut current)));
+        // SAFETY: writes one byte that lives on the stack.
+        assert_eq!(unsafe { libc::write(pipe[1], [0u8].as_ptr().cast(), 1) }, 1);
+        stdin().lock().read_line(&mut String::new()).expect("a line");
+        return;
+    }
+    assert!(child > 0);
+    let mut byte = [0u8];
+    // SAFETY: reads one byte into the stack.
+    assert_eq!(unsafe { libc::read(pipe[0], byte.as_mut_ptr().cast(), 1) }, 1);
+    println!("parent: alloc {}", cu!(cuMemAlloc_v2(&mut address, PAGE as usize)));
+}
