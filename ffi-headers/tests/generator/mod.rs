@@ -10,16 +10,8 @@ pub struct Interface {
 
 /// Every interface that this crate declares.
 pub const INTERFACES: &[Interface] = &[
-    Interface {
-        header: "hami_cuda.h",
-        module: "cuda.rs",
-        names: "(PFN_)?(cu|CU|NV_).*",
-    },
-    Interface {
-        header: "hami_nvml.h",
-        module: "nvml.rs",
-        names: "(PFN_)?(nvml|NVML).*|NV_NVML.*",
-    },
+    Interface { header: "hami_cuda.h", module: "cuda.rs", names: "(PFN_)?(cu|CU|NV_).*" },
+    Interface { header: "hami_nvml.h", module: "nvml.rs", names: "(PFN_)?(nvml|NVML).*|NV_NVML.*" },
 ];
 
 impl Interface {

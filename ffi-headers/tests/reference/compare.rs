@@ -15,19 +15,14 @@ impl Comparison {
     pub fn note<T: PartialEq + std::fmt::Debug>(&mut self, name: &'static str, ours: T, theirs: T) {
         assert!(self.names.insert(name), "{name} is listed twice");
         if ours != theirs {
-            self.differences
-                .push(format!("{name}: ours {ours:?}, theirs {theirs:?}"));
+            self.differences.push(format!("{name}: ours {ours:?}, theirs {theirs:?}"));
         }
     }
 
     /// Notes the signatures of one function.
     pub fn agree(&mut self, name: &'static str, ours: Vec<String>, theirs: Vec<String>) {
         let same = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| signature::agree(a, b));
-        if same {
-            self.note(name, (), ())
-        } else {
-            self.note(name, ours, theirs)
-        }
+        if same { self.note(name, (), ()) } else { self.note(name, ours, theirs) }
     }
 
     /// Fails if something differs, or if a name in `declared` was neither compared nor excepted, or excepted in vain.
@@ -45,30 +40,18 @@ impl Comparison {
 
 /// Names of the `pub const` items of a generated module.
 pub fn constants(source: &str) -> BTreeSet<&str> {
-    source
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub const ")?.split(':').next())
-        .collect()
+    source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect()
 }
 
 /// Names of the functions that a generated module has pointer types for.
 pub fn functions(source: &str) -> BTreeSet<&str> {
-    source
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub type PFN_")?.split(' ').next())
-        .collect()
+    source.lines().filter_map(|line| line.strip_prefix("pub type PFN_")?.split(' ').next()).collect()
 }
 
 /// Names of the structures and unions of a generated module, without those that only stand behind opaque handles.
 pub fn structures(source: &str) -> BTreeSet<&str> {
-    let items = source
-        .split("\npub struct ")
-        .flat_map(|part| part.split("\npub union "))
-        .skip(1);
-    items
-        .filter(|item| !item.contains(" {\n    _unused: [u8; 0],"))
-        .filter_map(|item| item.split(' ').next())
-        .collect()
+    let items = source.split("\npub struct ").flat_map(|part| part.split("\npub union ")).skip(1);
+    items.filter(|item| !item.contains(" {\n    _unused: [u8; 0],")).filter_map(|item| item.split(' ').next()).collect()
 }
 
 /// Size of the field that `_field` borrows.

@@ -12,10 +12,7 @@ fn every_structure_is_laid_out_as_in_the_reference() {
     let mut found = Comparison::default();
     from_cudarc(&mut found);
     before_cuda_3_2(&mut found);
-    found.finish(
-        &compare::structures(include_str!("../../src/cuda.rs")),
-        &BTreeSet::new(),
-    );
+    found.finish(&compare::structures(include_str!("../../src/cuda.rs")), &BTreeSet::new());
 }
 
 fn from_cudarc(found: &mut Comparison) {

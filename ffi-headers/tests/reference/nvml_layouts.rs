@@ -11,10 +11,7 @@ use crate::compare::{self, Comparison};
 fn every_structure_is_laid_out_as_in_the_reference() {
     let mut found = Comparison::default();
     from_nvml_wrapper_sys(&mut found);
-    found.finish(
-        &compare::structures(include_str!("../../src/nvml.rs")),
-        &BTreeSet::new(),
-    );
+    found.finish(&compare::structures(include_str!("../../src/nvml.rs")), &BTreeSet::new());
 }
 
 fn from_nvml_wrapper_sys(found: &mut Comparison) {

@@ -66,14 +66,8 @@ fn every_constant_has_the_reference_value() {
 
 #[test]
 fn versions_are_those_that_real_clients_send() {
-    assert_eq!(
-        nvmlMemory_v2, 0x0200_0028,
-        "nvidia-smi 535 and 550, nvmlDeviceGetMemoryInfo_v2"
-    );
-    assert_eq!(
-        nvmlPciInfoExt_v1, 0x0100_0040,
-        "nvidia-smi 535 and 550, nvmlDeviceGetPciInfoExt"
-    );
+    assert_eq!(nvmlMemory_v2, 0x0200_0028, "nvidia-smi 535 and 550, nvmlDeviceGetMemoryInfo_v2");
+    assert_eq!(nvmlPciInfoExt_v1, 0x0100_0040, "nvidia-smi 535 and 550, nvmlDeviceGetPciInfoExt");
 }
 
 fn from_nvml_wrapper_sys(found: &mut Comparison) {

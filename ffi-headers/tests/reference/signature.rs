@@ -21,18 +21,14 @@ pub struct Method<F>(pub F);
 /// `*mut a::b::CUctx_st` as `*mut CUctx`: pointers kept; path and the suffix of a tag or a typedef dropped.
 fn plain<T>() -> String {
     let name = type_name::<T>();
-    let start = name
-        .rfind("*mut ")
-        .map_or(0, |at| at + 5)
-        .max(name.rfind("*const ").map_or(0, |at| at + 7));
+    let start = name.rfind("*mut ").map_or(0, |at| at + 5).max(name.rfind("*const ").map_or(0, |at| at + 7));
     if name.contains("Option<") {
         return "callback".to_owned();
     }
     let (pointers, path) = name.split_at(start);
     let base = path.rsplit("::").next().unwrap_or(path);
-    let base = ["_status", "_st", "_union", "_t"]
-        .iter()
-        .fold(base, |base, suffix| base.strip_suffix(suffix).unwrap_or(base));
+    let base =
+        ["_status", "_st", "_union", "_t"].iter().fold(base, |base, suffix| base.strip_suffix(suffix).unwrap_or(base));
     format!("{pointers}{base}")
 }
 
