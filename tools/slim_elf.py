@@ -108,16 +108,16 @@ class Elf:
         return names
 
     def redirect_personality(self):
-        """Makes the slot of Rust's personality routine hold the address of ours; whether there is one of ours."""
+        """Makes the slot of Rust's personality routine hold the address of ours."""
         slot, rust, ours = map(self.address, PERSONALITIES)
         if ours is None:
-            return False
+            sys.exit(f"slim_elf: no {PERSONALITIES[2]}: a thread cancelled inside a driver call would crash")
         at = self.table(DT_RELA)
         for entry in range(at, at + self.value(DT_RELASZ), 24):
             place, info, addend = struct.unpack_from("<QQQ", self.data, entry)
             if place == slot and info in R_RELATIVE and addend == rust:
                 struct.pack_into("<Q", self.data, entry + 16, ours)
-                return True
+                return
         sys.exit(f"slim_elf: no relative relocation gives {PERSONALITIES[0]} the address of {PERSONALITIES[1]}")
 
     def address(self, wanted):
@@ -150,10 +150,10 @@ def main():
     with open(sys.argv[1], "r+b") as file:
         elf = Elf(bytearray(file.read()))
         names = elf.weaken(elf.move_versions(elf.keep_one_library()))
-        ours = elf.redirect_personality()
+        elf.redirect_personality()
         file.seek(0)
         file.write(elf.data)
-    print(f"slim_elf: needs {KEPT} alone; weak: {' '.join(names) or 'nothing more'}; personality: {'ours' if ours else 'Rust'}")
+    print(f"slim_elf: needs {KEPT} alone; weak: {' '.join(names) or 'nothing more'}")
 
 
 if __name__ == "__main__":

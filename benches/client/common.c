@@ -18,10 +18,18 @@ void die(const char *format, ...) {
     exit(1);
 }
 
-int64_t now(void) {
+static int64_t read_clock(clockid_t clock) {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(clock, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int64_t now(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t processor_now(void) {
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static int ascending(const void *a, const void *b) {

@@ -16,6 +16,9 @@ static inline void check(int result, const char *what) {
 /* Nanoseconds of the monotonic clock. */
 int64_t now(void);
 
+/* Nanoseconds that this thread has had of a processor. */
+int64_t processor_now(void);
+
 /* Middle value of `count` values, which it sorts; `count` is at least 1. */
 double median(double *values, size_t count);
 

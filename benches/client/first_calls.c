@@ -51,9 +51,11 @@ void first_calls(void) {
     check(CALL(cuMemAlloc_v2)(&pointer, PIECE), "cuMemAlloc_v2");
     step("cuMemAlloc", at);
     step("to-first-allocation", opened);
+    step("open-to-first-allocation", start);
 
     row("resident", proc_sum("/proc/self/smaps_rollup", "Rss:", "Rss:"));
     row("private", proc_sum("/proc/self/smaps_rollup", "Private_Clean:", "Private_Dirty:"));
+    row("dirty", proc_sum("/proc/self/smaps_rollup", "Private_Dirty:", "Private_Dirty:"));
     row("threads", proc_sum("/proc/self/status", "Threads:", "Threads:"));
 
     at = now();
@@ -65,4 +67,5 @@ void first_calls(void) {
     at = now();
     check(CALL(nvmlDeviceGetMemoryInfo)(device, &memory), "nvmlDeviceGetMemoryInfo");
     step("nvmlDeviceGetMemoryInfo", at);
+    row("resident-with-nvml", proc_sum("/proc/self/smaps_rollup", "Rss:", "Rss:"));
 }

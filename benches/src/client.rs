@@ -75,7 +75,8 @@ impl Clients {
         let sources = artefacts::repository().join("benches/client");
         let headers = artefacts::repository().join("ffi-headers/include");
         let compiled = |options: &[String]| {
-            let mut all = vec!["-O2".to_owned(), format!("-I{}", sources.display()), format!("-I{}", headers.display())];
+            let mut all =
+                vec!["-O2".to_owned(), format!("-I{}", sources.display()), format!("-I{}", headers.display())];
             let parts = ["door.c", "common.c", "calls.c", "peers.c", "first_calls.c", "spawn.c"];
             all.extend(parts.map(|part| sources.join(part).display().to_string()));
             all.extend_from_slice(options);
@@ -89,7 +90,11 @@ impl Clients {
             "-lnvidia-ml".to_owned(),
         ]);
         let dlsym = compiled(&["-ldl".to_owned()]);
-        let regions = tempfile::tempdir().context("a temporary folder for regions")?;
+        // Where regions are when nobody names a place.
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let regions = tempfile::Builder::new().prefix("hami-bench-").tempdir_in(folder);
+        let regions = regions.context("a temporary folder for regions")?;
         Ok(Self { direct, dlsym, library: std::path::absolute(library)?, vendor, regions })
     }
 

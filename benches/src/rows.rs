@@ -66,12 +66,12 @@ pub(crate) fn all() -> Vec<Row> {
     for (door, group) in [(Door::Direct, "One process, linked directly"), (Door::Dlsym, "One process, through dlsym")] {
         for (name, title) in FIRST_CALLS {
             let unit = match *name {
-                "resident" | "private" => Unit::Kibibytes,
+                "resident" | "resident-with-nvml" | "private" | "dirty" => Unit::Kibibytes,
                 "threads" => Unit::Count,
                 _ => Unit::Nanoseconds,
             };
             // Linked directly, the loader has done it before the program starts.
-            if (door, *name) != (Door::Direct, "open") {
+            if door == Door::Dlsym || !name.starts_with("open") {
                 rows.push(row(format!("first-{name}/{}", door.name()), (*title).to_owned(), group, unit, false));
             }
         }
@@ -83,7 +83,8 @@ pub(crate) fn all() -> Vec<Row> {
         for count in AT_ONCE {
             for which in ["median", "worst"] {
                 let key = format!("start-{count}-{which}/{}", door.name());
-                rows.push(row(key, format!("{count} processes, {which}"), group, Unit::Nanoseconds, false));
+                let title = format!("{count} at once, {which}");
+                rows.push(row(key, title, group, Unit::Nanoseconds, false));
             }
         }
     }

@@ -9,27 +9,24 @@ pub(crate) const PAGE: u64 = 2 << 20;
 /// One live allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allocation {
-    /// Device address.
-    pub(crate) start: u64,
     /// Bytes asked for (for pitched memory: pitch × height).
     pub(crate) length: u64,
-    /// Number of its device in the region.
-    pub(crate) device: usize,
     /// Handle of the context it lives in; it dies with it.
     pub(crate) context: usize,
+    /// Number of its device in the region.
+    pub(crate) device: u32,
 }
 
-impl Allocation {
-    /// Pages that lie wholly inside, as bytes; and the pages that it shares with others, at most one at each end.
-    fn pages(&self) -> (u64, [Option<u64>; 2]) {
-        let (first, end) = (self.start / PAGE, self.start + self.length);
-        let last = (end - 1) / PAGE;
-        let head_partial = !self.start.is_multiple_of(PAGE) || (first == last && !end.is_multiple_of(PAGE));
-        let tail_partial = first != last && !end.is_multiple_of(PAGE);
-        let partial = u64::from(head_partial) + u64::from(tail_partial);
-        let whole = (last - first + 1 - partial) * PAGE;
-        (whole, [head_partial.then_some(first), tail_partial.then_some(last)])
-    }
+/// Pages that lie wholly inside `length` bytes from `start`, as bytes; and the pages that these bytes may share with
+/// others, at most one at each end.
+fn pages(start: u64, length: u64) -> (u64, [Option<u64>; 2]) {
+    let (first, end) = (start / PAGE, start + length);
+    let last = (end - 1) / PAGE;
+    let head_partial = !start.is_multiple_of(PAGE) || (first == last && !end.is_multiple_of(PAGE));
+    let tail_partial = first != last && !end.is_multiple_of(PAGE);
+    let partial = u64::from(head_partial) + u64::from(tail_partial);
+    let whole = (last - first + 1 - partial) * PAGE;
+    (whole, [head_partial.then_some(first), tail_partial.then_some(last)])
 }
 
 /// A hash for addresses: they differ in their middle bits, and nobody chooses them to do harm.
@@ -54,7 +51,30 @@ impl Hasher for AddressHasher {
     }
 }
 
-type ByAddress<V> = HashMap<u64, V, BuildHasherDefault<AddressHasher>>;
+/// A map that grows a little at a time: a table of a million entries would stop a caller for milliseconds when it
+/// doubles, one of its many small parts does not.
+#[derive(Debug)]
+struct ByAddress<V> {
+    parts: Box<[HashMap<u64, V, BuildHasherDefault<AddressHasher>>]>,
+}
+
+/// Parts of a [`ByAddress`]; at a million entries each doubles at some four thousand.
+const PARTS: usize = 256;
+
+impl<V> Default for ByAddress<V> {
+    fn default() -> Self {
+        Self { parts: (0..PARTS).map(|_| HashMap::default()).collect() }
+    }
+}
+
+impl<V> ByAddress<V> {
+    #[inline]
+    fn part(&mut self, address: u64) -> &mut HashMap<u64, V, BuildHasherDefault<AddressHasher>> {
+        // Other bits of the product than the ones that a part's own table looks at.
+        let product = address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        &mut self.parts[(product >> 40) as usize % PARTS]
+    }
+}
 
 /// The allocations of this process. Each operation takes constant time, however many there are.
 #[derive(Debug, Default)]
@@ -62,6 +82,9 @@ pub(crate) struct Books {
     allocations: ByAddress<Allocation>,
     /// How many allocations touch a page that is not wholly one allocation's.
     shared_pages: ByAddress<u32>,
+    /// Allocations that the driver has freed and whose address it has given away again, before the thread that freed
+    /// them came to say so. Nearly always empty.
+    overtaken: Vec<(u64, Allocation)>,
 }
 
 /// Most bytes that an allocation of this length can newly take, wherever the driver puts it within pages of its own.
@@ -70,38 +93,40 @@ pub(crate) fn most(length: u64) -> u64 {
 }
 
 impl Books {
-    /// Enters an allocation. Answers how many bytes the device gave for it: whole pages, and a shared page only if no
-    /// other allocation of ours touches it yet.
-    pub(crate) fn enter(&mut self, allocation: Allocation) -> u64 {
-        let (mut taken, partial) = allocation.pages();
+    /// Enters an allocation at `start`. Answers how many bytes the device gave for it: whole pages, and a shared page
+    /// only if no other allocation of ours touches it yet.
+    pub(crate) fn enter(&mut self, start: u64, allocation: Allocation) -> u64 {
+        if let Some(freed) = self.allocations.part(start).insert(start, allocation) {
+            self.overtaken.push((start, freed));
+        }
+        let (mut taken, partial) = pages(start, allocation.length);
         for page in partial.into_iter().flatten() {
-            let users = self.shared_pages.entry(page).or_insert(0);
+            let users = self.shared_pages.part(page).entry(page).or_insert(0);
             taken += if *users == 0 { PAGE } else { 0 };
             *users += 1;
         }
-        self.allocations.insert(allocation.start, allocation);
         taken
     }
 
-    /// Takes out the allocation at this address, before the driver is asked to free it: once freed, the address may be
-    /// another thread's at once. Its pages stay counted until [`freed`](Self::freed).
-    pub(crate) fn take_out(&mut self, start: u64) -> Option<Allocation> {
-        self.allocations.remove(&start)
+    /// Strikes out the allocation at `start`, which the driver has freed. Answers its device, and how many bytes that
+    /// got back; `None` if it is not ours.
+    pub(crate) fn strike(&mut self, start: u64) -> Option<(usize, u64)> {
+        let overtaken = self.overtaken.iter().position(|(overtaken, _)| *overtaken == start);
+        let allocation = match overtaken {
+            Some(at) => self.overtaken.swap_remove(at).1,
+            None => self.allocations.part(start).remove(&start)?,
+        };
+        Some((allocation.device as usize, self.pages_back(start, allocation.length)))
     }
 
-    /// Puts back what was taken out, when the driver would not free it.
-    pub(crate) fn put_back(&mut self, allocation: Allocation) {
-        self.allocations.insert(allocation.start, allocation);
-    }
-
-    /// Answers how many bytes the device got back for an allocation that is free now.
-    pub(crate) fn freed(&mut self, allocation: Allocation) -> u64 {
-        let (mut given, partial) = allocation.pages();
+    fn pages_back(&mut self, start: u64, length: u64) -> u64 {
+        let (mut given, partial) = pages(start, length);
         for page in partial.into_iter().flatten() {
-            if let Some(users) = self.shared_pages.get_mut(&page) {
+            let part = self.shared_pages.part(page);
+            if let Some(users) = part.get_mut(&page) {
                 *users -= 1;
                 if *users == 0 {
-                    self.shared_pages.remove(&page);
+                    part.remove(&page);
                     given += PAGE;
                 }
             }
@@ -111,13 +136,9 @@ impl Books {
 
     /// Strikes out everything that lived in a context. Answers how many bytes of its device came back.
     pub(crate) fn context_gone(&mut self, context: usize) -> u64 {
-        let dead: Vec<_> = self.allocations.values().filter(|one| one.context == context).copied().collect();
-        dead.into_iter()
-            .map(|allocation| {
-                self.allocations.remove(&allocation.start);
-                self.freed(allocation)
-            })
-            .sum()
+        let all = self.allocations.parts.iter().flatten();
+        let dead: Vec<_> = all.filter(|(_, one)| one.context == context).map(|(start, _)| *start).collect();
+        dead.into_iter().filter_map(|start| self.strike(start)).map(|(_, bytes)| bytes).sum()
     }
 }
 
@@ -127,51 +148,62 @@ mod tests {
 
     use super::*;
 
-    fn at(start: u64, length: u64) -> Allocation {
-        Allocation { start, length, device: 0, context: 1 }
+    fn of(length: u64) -> Allocation {
+        Allocation { length, context: 1, device: 0 }
     }
 
     #[test]
     fn whole_pages_count_whole() {
         let mut books = Books::default();
-        assert_eq!(books.enter(at(PAGE, PAGE)), PAGE);
-        assert_eq!(books.enter(at(2 * PAGE, 3 * PAGE + 1)), 4 * PAGE);
-        let out = books.take_out(2 * PAGE).unwrap();
-        assert_eq!(books.freed(out), 4 * PAGE);
+        assert_eq!(books.enter(PAGE, of(PAGE)), PAGE);
+        assert_eq!(books.enter(2 * PAGE, of(3 * PAGE + 1)), 4 * PAGE);
+        assert_eq!(books.strike(2 * PAGE), Some((0, 4 * PAGE)));
+        assert_eq!(books.strike(2 * PAGE), None);
     }
 
     #[test]
     fn small_ones_share_a_page() {
         let mut books = Books::default();
-        assert_eq!(books.enter(at(PAGE, 512)), PAGE);
-        assert_eq!(books.enter(at(PAGE + 512, 512)), 0);
-        let first = books.take_out(PAGE).unwrap();
-        assert_eq!(books.freed(first), 0);
+        assert_eq!(books.enter(PAGE, of(512)), PAGE);
+        assert_eq!(books.enter(PAGE + 512, of(512)), 0);
+        assert_eq!(books.strike(PAGE), Some((0, 0)));
         assert_eq!(books.context_gone(1), PAGE);
-        assert_eq!(books.take_out(PAGE + 512), None);
+        assert_eq!(books.strike(PAGE + 512), None);
+    }
+
+    #[test]
+    fn an_address_given_away_again_at_once_is_two_allocations() {
+        let mut books = Books::default();
+        assert_eq!(books.enter(PAGE, of(PAGE)), PAGE);
+        // The driver has freed it and given it away again; the thread that freed it comes last.
+        assert_eq!(books.enter(PAGE, of(2 * PAGE)), 2 * PAGE);
+        assert_eq!(books.strike(PAGE), Some((0, PAGE)));
+        assert_eq!(books.strike(PAGE), Some((0, 2 * PAGE)));
+        assert_eq!(books.strike(PAGE), None);
     }
 
     proptest! {
         /// The bytes counted are the pages touched, each once.
         #[test]
-        fn counts_touched_pages(lengths in prop::collection::vec(1..6 * PAGE, 1..40), gaps in prop::collection::vec(0..PAGE, 40)) {
+        fn counts_touched_pages(
+            lengths in prop::collection::vec(1..6 * PAGE, 1..40),
+            gaps in prop::collection::vec(0..PAGE, 40),
+        ) {
             let mut books = Books::default();
             let mut touched = std::collections::BTreeSet::new();
             let (mut next, mut sum, mut all) = (PAGE, 0, Vec::new());
-            for (length, gap) in lengths.iter().zip(gaps) {
-                let one = at(next, *length);
-                sum += books.enter(one);
-                touched.extend(one.start / PAGE..=(one.start + length - 1) / PAGE);
+            for (length, gap) in lengths.into_iter().zip(gaps) {
+                sum += books.enter(next, of(length));
+                touched.extend(next / PAGE..=(next + length - 1) / PAGE);
                 prop_assert_eq!(sum, touched.len() as u64 * PAGE);
-                all.push(one);
+                all.push(next);
                 next += length + gap;
             }
-            for one in all {
-                let out = books.take_out(one.start).unwrap();
-                sum -= books.freed(out);
+            for start in all {
+                sum -= books.strike(start).unwrap().1;
             }
             prop_assert_eq!(sum, 0);
-            prop_assert!(books.shared_pages.is_empty() && books.allocations.is_empty());
+            prop_assert!(books.shared_pages.parts.iter().all(HashMap::is_empty));
         }
     }
 }

@@ -28,5 +28,7 @@ mod shapes;
 pub mod table;
 /// This process as a tenant: limits, region, books.
 mod tenant;
+/// Unwinding that is not ours passes through our frames.
+mod unwind;
 /// The vendors' own functions that hooks call.
 mod vendor;

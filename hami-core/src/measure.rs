@@ -7,10 +7,11 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use std::ffi::CString;
 
+use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext};
 use ffi_headers::nvml::{NVML_SUCCESS, nvmlDevice_t, nvmlMemory_t, nvmlProcessInfo_t};
 
 use crate::table::Library;
-use crate::{find, log, vendor};
+use crate::{books, find, log, vendor};
 
 /// Most processes on one device that are looked through.
 const MAX_PROCESSES: usize = 1024;
@@ -58,9 +59,8 @@ impl Nvml {
         (unsafe { vendor::nvml_memory_info(device, &raw mut memory) } == NVML_SUCCESS).then_some(memory.used)
     }
 
-    /// Bytes of a device that this process holds, by NVML's own list; `None` when the list does not have it (in a PID
-    /// namespace NVML may list other numbers than ours).
-    fn process_used(&self, device: nvmlDevice_t) -> Option<u64> {
+    /// What NVML says that processes hold of a device: PID, as NVML counts them, and bytes.
+    fn processes(&self, device: nvmlDevice_t) -> Option<Vec<(c_uint, u64)>> {
         let mut processes = vec![nvmlProcessInfo_t::default(); MAX_PROCESSES];
         let mut count = MAX_PROCESSES as c_uint;
         // SAFETY: a handle from NVML, and room for `count` entries.
@@ -68,9 +68,10 @@ impl Nvml {
         if answer != NVML_SUCCESS {
             return None;
         }
-        let own = processes.iter().take(count as usize).find(|process| process.pid == std::process::id())?;
+        processes.truncate(count as usize);
         // NVML_VALUE_NOT_AVAILABLE is all ones.
-        Some(own.usedGpuMemory).filter(|used| *used != u64::MAX)
+        let known = processes.iter().filter(|process| process.usedGpuMemory != u64::MAX);
+        Some(known.map(|process| (process.pid, process.usedGpuMemory)).collect())
     }
 }
 
@@ -125,15 +126,90 @@ pub(crate) fn before_context(uuid: [u8; 16]) -> Option<Before> {
     Some(Before { nvml, device, used })
 }
 
-/// Bytes that the context took which was made since `before`. `held` is what this process had taken already.
-pub(crate) fn context_took(before: &Before, held: u64) -> Option<u64> {
-    let by_process = before.nvml.process_used(before.device).map(|used| used.saturating_sub(held));
-    let took = by_process.or_else(|| Some(before.nvml.device_used(before.device)?.saturating_sub(before.used)))?;
-    if took > MOST_PLAUSIBLE {
-        log::warning!("a context seems to take {took} bytes; not believed, contexts are not charged");
+/// What a context was found to take.
+pub(crate) enum Took {
+    /// By NVML's figure for this process: right for every process of the tenant.
+    Exactly(u64),
+    /// By what the whole device had less afterwards: others may have moved meanwhile, so it is good for this one alone.
+    Roughly(u64),
+}
+
+/// What the context took that was made since `before`. `held` is what this process had taken already; `probing` takes
+/// and gives back bytes of the quota around a probe.
+pub(crate) fn context_took(
+    before: &Before,
+    context: CUcontext,
+    held: u64,
+    probing: impl Fn(u64, &mut dyn FnMut()) -> bool,
+) -> Option<Took> {
+    let processes = before.nvml.processes(before.device);
+    let own = if in_first_pid_namespace() {
+        let own = |(pid, _): &&(c_uint, u64)| *pid == std::process::id();
+        processes.as_ref().and_then(|processes| processes.iter().find(own)).map(|(_, used)| *used)
+    } else {
+        found_by_moving(before, context, probing)
+    };
+    let took = match own {
+        Some(used) => Took::Exactly(used.saturating_sub(held)),
+        None => Took::Roughly(before.nvml.device_used(before.device)?.saturating_sub(before.used)),
+    };
+    let (Took::Exactly(bytes) | Took::Roughly(bytes)) = took;
+    if bytes > MOST_PLAUSIBLE {
+        log::warning!("a context seems to take {bytes} bytes; that is not believed, and this one is not charged");
         return None;
     }
     Some(took)
+}
+
+/// Whether PIDs here are those of the machine, as NVML lists them. The number is the kernel's PROC_PID_INIT_INO.
+fn in_first_pid_namespace() -> bool {
+    std::fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]")
+}
+
+/// Bytes of a device that this process holds, where it does not know the PID by which NVML lists it: the process whose
+/// figure goes up by just as much as we allocate, and down again when we free it, is us. Several tries, each of another
+/// size, since others allocate as well.
+fn found_by_moving(
+    before: &Before,
+    context: CUcontext,
+    probing: impl Fn(u64, &mut dyn FnMut()) -> bool,
+) -> Option<u64> {
+    const TRIES: u64 = 8;
+    (0..TRIES).find_map(|attempt| {
+        // 1 to 8 pages, in an order that differs between processes that start together.
+        let bytes = books::PAGE * (1 + (u64::from(std::process::id()) + 3 * attempt) % 8);
+        let mut found = None;
+        let granted = probing(bytes, &mut || found = moved_by(before, context, bytes));
+        found.filter(|_| granted)
+    })
+}
+
+/// The bytes of the one process whose figure followed an allocation of ours; `None` if none did, or more than one.
+fn moved_by(before: &Before, context: CUcontext, bytes: u64) -> Option<u64> {
+    let list = || before.nvml.processes(before.device);
+    let first = list()?;
+    let (mut pointer, mut popped) = (0, ptr::null_mut());
+    // SAFETY: a context that was just made, and locals to write; what is pushed is popped.
+    if unsafe { vendor::ctx_push_current(context) } != CUDA_SUCCESS {
+        return None;
+    }
+    // SAFETY: as above.
+    let allocated = unsafe { vendor::mem_alloc(&raw mut pointer, bytes as usize) } == CUDA_SUCCESS;
+    let second = list();
+    if allocated {
+        // SAFETY: allocated just now, and nobody else knows it.
+        let _freed = unsafe { vendor::mem_free(pointer) };
+    }
+    // SAFETY: as above.
+    let _popped = unsafe { vendor::ctx_pop_current(&raw mut popped) };
+    let (second, third) = (second?, list()?);
+    let of = |list: &[(c_uint, u64)], pid| list.iter().find(|(known, _)| *known == pid).map(|(_, used)| *used);
+    let mut followed =
+        first.iter().filter(|(pid, used)| of(&second, *pid) == Some(used + bytes) && of(&third, *pid) == Some(*used));
+    match (allocated, followed.next(), followed.next()) {
+        (true, Some((_, used)), None) => Some(*used),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 #![expect(unsafe_code)]
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -57,6 +57,8 @@ pub(crate) struct Tenant {
     not_forked: *const AtomicU8,
     /// Process that made this tenant; asked for only where `not_forked` is NULL.
     maker: u32,
+    /// Whether any pool was ever charged: without one, nobody has to look at them.
+    pub(crate) uses_pools: AtomicBool,
     /// Quotas by NVML handle, which stays the same for the life of a process.
     by_nvml: Mutex<Vec<(usize, Option<&'static Quota>)>>,
 }
@@ -132,6 +134,7 @@ fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
         last_sweep: AtomicU64::new(0),
         not_forked: fork_mark(),
         maker: std::process::id(),
+        uses_pools: AtomicBool::new(false),
         by_nvml: Mutex::default(),
     }));
     // AcqRel: publishes the tenant; on failure Acquire sees the winner's.

@@ -52,6 +52,10 @@ functions! {
     ctx_get_current as c"cuCtxGetCurrent" (context: *mut CUcontext);
     /// The device of the current context.
     ctx_get_device as c"cuCtxGetDevice" (device: *mut CUdevice);
+    /// Makes a context the calling thread's current one, above the one that was.
+    ctx_push_current as c"cuCtxPushCurrent_v2" (context: CUcontext);
+    /// Takes the current context away again.
+    ctx_pop_current as c"cuCtxPopCurrent_v2" (context: *mut CUcontext);
     /// Destroys a context and everything in it.
     ctx_destroy as c"cuCtxDestroy_v2" (context: CUcontext);
     /// A device's UUID.
@@ -67,6 +71,10 @@ functions! {
     /// One attribute of a pool.
     mem_pool_get_attribute as c"cuMemPoolGetAttribute"
         (pool: CUmemoryPool, attribute: CUmemPool_attribute, value: *mut c_void);
+    /// Allocates in the current context.
+    mem_alloc as c"cuMemAlloc_v2" (pointer: *mut CUdeviceptr, bytes: usize);
+    /// Frees an allocation.
+    mem_free as c"cuMemFree_v2" (pointer: CUdeviceptr);
     /// Frees an allocation in stream order.
     mem_free_async as c"cuMemFreeAsync" (pointer: CUdeviceptr, stream: CUstream);
 }

@@ -94,6 +94,17 @@ const _: () = {
     assert!(MAX_SLOTS <= 1 << 16);
 };
 
+/// What a new file begins with; the rest of it is zeros.
+pub(crate) fn first_bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let mut put = |offset: usize, value: &[u8]| bytes[offset..offset + value.len()].copy_from_slice(value);
+    put(offset_of!(Header, magic), &MAGIC.to_ne_bytes());
+    put(offset_of!(Header, version), &VERSION.to_ne_bytes());
+    put(offset_of!(Header, size), &(SIZE as u64).to_ne_bytes());
+    put(offset_of!(Header, layout_hash), &LAYOUT_HASH.to_ne_bytes());
+    bytes
+}
+
 /// FNV-1a, 64 bits, over the numbers' bytes.
 const fn fnv1a(numbers: &[usize]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;

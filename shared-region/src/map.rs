@@ -7,16 +7,16 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use memmap2::{MmapOptions, MmapRaw};
 use thiserror::Error;
 
-use crate::layout::{Device, Header, LAYOUT_HASH, Layout, MAGIC, MAX_DEVICES, SIZE, VERSION};
+use crate::layout::{Device, Header, LAYOUT_HASH, Layout, MAGIC, MAX_DEVICES, SIZE, VERSION, first_bytes};
 use crate::ledger::{Ledger, Record};
 use crate::sync::{AtomicU32, Ordering};
-use crate::use_lock;
+use crate::use_lock::{self, Shared};
 
 /// How a region file is opened: never through a symbolic link, and never to wait for what is no regular file.
 const OPEN_FLAGS: libc::c_int = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK;
@@ -113,8 +113,7 @@ impl Region {
         match create(path, access) {
             Err(RegionError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => Self::open(path),
             Err(other) => Err(other),
-            Ok(file) if use_lock::share(&file, path)? => Self::map(path, file),
-            Ok(_) => Self::open_or_create(path, access), // removed at once: nobody used it yet
+            Ok(()) => Self::open_or_create(path, access),
         }
     }
 
@@ -125,9 +124,16 @@ impl Region {
     pub fn open(path: &Path) -> Result<Self, RegionError> {
         loop {
             let file = open_file(path, OPEN_FLAGS, 0).map_err(io_error(path, "open"))?;
-            if use_lock::share(&file, path)? {
-                return Self::map(path, file);
-            } // else it was removed between the two steps: there is none, or a new one
+            match use_lock::share(&file, path)? {
+                Shared::Removed => {} // between the two steps: there is none now, or a new one
+                Shared::WithOthers => return Self::map(path, file),
+                Shared::Alone => {
+                    let region = Self::map(path, file)?;
+                    region.forget_measurements();
+                    use_lock::let_others_in(&region.file).map_err(io_error(path, "lock"))?;
+                    return Ok(region);
+                }
+            }
         }
     }
 
@@ -260,6 +266,14 @@ impl Region {
         self.ledger(device).used()
     }
 
+    /// Forgets what processes measured that are all gone: the driver may be another one by now.
+    fn forget_measurements(&self) {
+        for device in &self.layout().devices {
+            // Relaxed: nobody else is here; whoever comes later has asked the kernel for a lock that we held.
+            device.context_bytes.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Bytes that one context takes on a device, as a process of the tenant measured it; `None` while nobody has.
     pub fn context_bytes(&self, device: usize) -> Option<u64> {
         // Relaxed: a lone figure.
@@ -318,7 +332,7 @@ fn allocate(file: &File, offset: usize, len: usize) -> io::Result<()> {
 }
 
 /// Makes a complete region file and then gives it its name, which fails if the name is taken.
-fn create(path: &Path, access: Access) -> Result<File, RegionError> {
+fn create(path: &Path, access: Access) -> Result<(), RegionError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let flags = libc::O_RDWR | libc::O_CLOEXEC;
     // A file without a name vanishes with its maker, wherever that is killed.
@@ -327,7 +341,7 @@ fn create(path: &Path, access: Access) -> Result<File, RegionError> {
         let nameless = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         match link(&nameless, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {} // no /proc: the other way
-            done => return done.map(|()| file).map_err(io_error(path, "create")),
+            done => return done.map_err(io_error(path, "create")),
         }
     }
     // The file system has no nameless files: a name that nobody else uses. A killed maker leaves it behind, empty.
@@ -338,7 +352,7 @@ fn create(path: &Path, access: Access) -> Result<File, RegionError> {
         .map_err(io_error(path, "create"))?;
     let named = fill(&file, access).and_then(|()| link(&temporary, path));
     let removed = std::fs::remove_file(&temporary);
-    named.and(removed).map(|()| file).map_err(io_error(path, "create"))
+    named.and(removed).map_err(io_error(path, "create"))
 }
 
 fn link(from: &Path, to: &Path) -> io::Result<()> {
@@ -352,14 +366,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
 fn fill(file: &File, access: Access) -> io::Result<()> {
     file.set_len(SIZE as u64)?;
     allocate(file, 0, core::mem::offset_of!(Layout, slots))?;
-    let map = MmapOptions::new().len(SIZE).map_raw(file)?;
-    // SAFETY: the mapping is page-aligned, SIZE bytes long and lives to the end of this function; Layout is atomics only.
-    let header = unsafe { &(*map.as_ptr().cast::<Layout>()).header };
-    // Relaxed throughout: the file has no name yet, nobody else can see it; giving it one is a system call.
-    header.magic.store(MAGIC, Ordering::Relaxed);
-    header.size.store(SIZE as u64, Ordering::Relaxed);
-    header.layout_hash.store(LAYOUT_HASH, Ordering::Relaxed);
-    header.version.store(VERSION, Ordering::Relaxed);
+    file.write_all_at(&first_bytes(), 0)?;
     let mode = match access.group {
         None => 0o600,
         Some(group) => {

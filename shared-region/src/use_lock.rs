@@ -57,19 +57,42 @@ pub(crate) fn slot_is_unowned(file: &File, slot: usize) -> bool {
     asked == 0 && lock.l_type == libc::F_UNLCK as libc::c_short
 }
 
-/// Counts this opened file among the users of the region at `path`. False: somebody has just removed that name.
-pub(crate) fn share(file: &File, path: &Path) -> Result<bool, RegionError> {
+/// How an opened file has become one of a region's users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// The first one: nobody else has the file open.
+    Alone,
+    /// With others.
+    WithOthers,
+    /// Not at all: somebody has just removed the file's name.
+    Removed,
+}
+
+/// Counts this opened file among the users of the region at `path`. Whoever comes alone keeps the others out until it
+/// calls [`let_others_in`].
+pub(crate) fn share(file: &File, path: &Path) -> Result<Shared, RegionError> {
     let failed = |what: &'static str| move |source| RegionError::Io { path: path.to_owned(), what, source };
     for _ in 0..PATIENCE {
-        if try_lock(file, libc::F_RDLCK, USE_BYTE).map_err(failed("lock"))? {
+        let alone = try_lock(file, libc::F_WRLCK, USE_BYTE).map_err(failed("lock"))?;
+        if alone || try_lock(file, libc::F_RDLCK, USE_BYTE).map_err(failed("lock"))? {
             let own = file.metadata().map_err(failed("examine"))?;
-            return Ok(
-                std::fs::symlink_metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino()))
-            );
+            let identity = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+            let named = std::fs::symlink_metadata(path).is_ok_and(|there| identity(there) == identity(own));
+            return Ok(match (named, alone) {
+                (false, _) => Shared::Removed,
+                (true, true) => Shared::Alone,
+                (true, false) => Shared::WithOthers,
+            });
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     Err(failed("lock")(io::Error::from(io::ErrorKind::WouldBlock)))
+}
+
+/// Goes on as one user among others.
+pub(crate) fn let_others_in(file: &File) -> io::Result<()> {
+    // From alone to shared nobody else can be in the way.
+    try_lock(file, libc::F_RDLCK, USE_BYTE).map(drop)
 }
 
 /// Tries to become the only user.

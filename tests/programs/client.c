@@ -1,6 +1,6 @@
 /* Does the device calls that its arguments name, in order, and prints a line for each: the call, its result, figures.
 
-   --audit first: after each call it also prints what is in use as cuMemGetInfo tells (view), as the simulator's books
+   --audit first: after each call it also prints what is in use as cuMemGetInfo tells (view, of total), as the simulator's books
    tell for this process (own) and for the device, and errno, which was 1234 before the call. */
 #include <ctype.h>
 #include <fcntl.h>
@@ -54,8 +54,8 @@ static void forked_child(void) {
     printf("child-status %d\n", status);
 }
 
-/* Starts this program again with the words of `script`; `native`: without preload. Returns its end of a pipe to its
-   standard input when `keep`, else waits for it. */
+/* Starts this program again with the words of `script`; `native`: without preload. With `keep` it lives until the pipe
+   to its standard input is closed; else it is waited for. */
 static void again(const char *script, int native, int keep) {
     char words[4096], *arguments[256] = {self};
     int count = 1, ends[2], said[2];
@@ -185,7 +185,7 @@ int main(int count, char **words) {
             if (audit) {
                 size_t free, total;
                 struct books truth = books();
-                if (cuMemGetInfo_v2(&free, &total) == 0) printf(" view %zu", total - free);
+                if (cuMemGetInfo_v2(&free, &total) == 0) printf(" view %zu total %zu", total - free, total);
                 else printf(" view none");
                 printf(" own %ju device %ju contexts %u errno %d", (uintmax_t)truth.own, (uintmax_t)truth.device,
                        truth.contexts, error);

@@ -1,4 +1,5 @@
-/* A process that times its own calls, and its parent, which starts four others around it again and again and kills them.
+/* A process that times its own calls, and its parent, which starts four others around it again and again, stops some of
+   them for a moment, and kills them all.
 
    Arguments: the program to kill, the number of batches of four, a seed. After each batch the survivor looks at the
    memory in use until it sees its own alone, and the parent compares that with the simulator's books.
@@ -22,7 +23,7 @@ struct shared {
     _Atomic uint64_t own;      /* bytes that the survivor holds, its context included */
     _Atomic int64_t call_began; /* 0 outside of calls */
     _Atomic uint64_t calls;
-    _Atomic int done;
+    _Atomic int begun, done;
     int64_t recovery[MOST_BATCHES], waited[MOST_BATCHES];
     uint32_t looks[MOST_BATCHES];
     uint32_t time[MOST_CALLS]; /* nanoseconds of each call */
@@ -46,7 +47,8 @@ static int64_t waited(void) {
         int64_t took = now() - began; \
         atomic_store(&shared->call_began, 0); \
         uint64_t number = atomic_fetch_add(&shared->calls, 1); \
-        if (number < MOST_CALLS) shared->time[number] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took; \
+        if (number >= MOST_CALLS) die("more than %d calls", MOST_CALLS); \
+        shared->time[number] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took; \
     } while (0)
 
 static void survive(void) {
@@ -58,6 +60,7 @@ static void survive(void) {
     context = view();
     uint64_t own = context;
     atomic_store(&shared->own, own);
+    while (!atomic_load(&shared->begun)) usleep(100);
     while (!atomic_load(&shared->done)) {
         size_t at = draw(&seed) % HELD;
         if (held[at]) {
@@ -71,7 +74,10 @@ static void survive(void) {
         TIMED(cuMemGetInfo_v2(&free, &total));
         if (total - free < own) die("%zu bytes in use are shown, and %ju are held here alone", total - free, (uintmax_t)own);
         uint64_t batch = atomic_load(&shared->answered);
-        if (atomic_load(&shared->asked) == batch) continue;
+        if (atomic_load(&shared->asked) == batch) {
+            usleep(20); /* leaves the processor to the others: their deaths are what is looked for */
+            continue;
+        }
         int64_t ready = waited(), began = now(), seen;
         uint32_t looks = 0;
         uint64_t used;
@@ -101,8 +107,13 @@ static int ascending_wide(const void *a, const void *b) {
 /* Waits until `condition`, and dies when the survivor is stuck meanwhile. */
 #define AWAIT(condition, pause) \
     for (int64_t began = now(); !(condition); usleep(pause)) \
-        if (now() - began > 2 * STUCK_NS) die("the survivor is stuck, in a call for %jd ns", \
-            (intmax_t)(shared->call_began ? now() - shared->call_began : 0))
+        if (now() - began > 2 * STUCK_NS) die("the survivor is stuck, in a call for %jd ns", (intmax_t)in_call())
+
+/* Nanoseconds that the survivor is in its present call; 0 when it is in none. */
+static int64_t in_call(void) {
+    int64_t began = atomic_load(&shared->call_began);
+    return began ? now() - began : 0;
+}
 
 int main(int count, char **arguments) {
     if (count != 4) die("usage: survivor KILLEE BATCHES SEED");
@@ -117,8 +128,10 @@ int main(int count, char **arguments) {
         exit(0);
     }
     AWAIT(atomic_load(&shared->own) != 0, 1000);
-    if (books().device != shared->own) die("the survivor sees %ju bytes, the books say %ju", (uintmax_t)shared->own,
-                                           (uintmax_t)books().device);
+    struct books alone = books();
+    if (alone.device != shared->own)
+        die("the survivor sees %ju bytes, the books say %ju", (uintmax_t)shared->own, (uintmax_t)alone.device);
+    atomic_store(&shared->begun, 1);
     unsigned stages[5] = {0};
     for (int batch = 0; batch < batches; batch++) {
         pid_t victims[BATCH];
@@ -148,6 +161,10 @@ int main(int count, char **arguments) {
             for (int i = 0; i < BATCH; i++) {
                 if (!victims[i] || (now() < at[i] && atomic_load(progress[i]) < after[i])) continue;
                 int status;
+                if (draw(&seed) % 4 == 0) { /* some stand still for a while first, wherever they are */
+                    kill(victims[i], SIGSTOP);
+                    usleep((useconds_t)(draw(&seed) % 3000));
+                }
                 kill(victims[i], SIGKILL);
                 if (waitpid(victims[i], &status, 0) != victims[i] || !WIFSIGNALED(status))
                     die("a process ended by itself, with status %d, at step %ju", status, (uintmax_t)*progress[i]);
@@ -157,7 +174,7 @@ int main(int count, char **arguments) {
                 victims[i] = 0, left--;
             }
             if (now() - began > 2 * STUCK_NS) die("a process is stuck: not killed after %jd ns", (intmax_t)(now() - began));
-            if (atomic_load(&shared->call_began) && now() - shared->call_began > STUCK_NS) die("the survivor is stuck");
+            if (in_call() > STUCK_NS) die("the survivor is stuck in a call");
             usleep(20);
         }
         atomic_fetch_add(&shared->asked, 1);
@@ -174,7 +191,7 @@ int main(int count, char **arguments) {
 
     printf("killed %d: before the start %u, before cuInit was done %u, before the context %u, before the first call %u, later %u\n",
            batches * BATCH, stages[0], stages[1], stages[2], stages[3], stages[4]);
-    uint64_t calls = shared->calls < MOST_CALLS ? shared->calls : MOST_CALLS;
+    uint64_t calls = shared->calls;
     qsort(shared->time, calls, sizeof *shared->time, ascending);
 #define AT(part) (shared->time[(size_t)((double)(calls - 1) * (part))] / 1e3)
     printf("calls %ju p50 %.1f p99 %.1f p99.9 %.1f worst %.1f\n", (uintmax_t)calls, AT(0.5), AT(0.99), AT(0.999), AT(1));

@@ -37,9 +37,10 @@ static void *work(void *argument) {
 
 static void figures(const char *when) {
     check(cuCtxSynchronize(), "cuCtxSynchronize");
-    uint64_t seen = view();
+    size_t free, total;
+    check(cuMemGetInfo_v2(&free, &total), "cuMemGetInfo");
     struct books truth = books();
-    printf("%s view %ju own %ju\n", when, (uintmax_t)seen, (uintmax_t)truth.own);
+    printf("%s view %zu total %zu own %ju\n", when, total - free, total, (uintmax_t)truth.own);
 }
 
 int main(void) {
@@ -51,8 +52,9 @@ int main(void) {
     for (size_t i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, work, (void *)i);
     for (size_t i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     figures("held");
-    for (size_t i = 0; i < THREADS * HELD; i++)
-        if (held[0][i]) check(cuMemFree_v2(held[0][i]), "cuMemFree");
+    for (size_t i = 0; i < THREADS; i++)
+        for (size_t j = 0; j < HELD; j++)
+            if (held[i][j]) check(cuMemFree_v2(held[i][j]), "cuMemFree");
     figures("freed");
     return 0;
 }

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("simulator-libcuda", &["ffi-headers", "simulator"], &[]),
     ("simulator-libnvidia-ml", &["ffi-headers", "simulator"], &[]),
     ("hami-tests", &[], &["ffi-headers"]),
-    ("hami-benches", &["hami-tests"], &["hami-tests"]),
+    ("hami-benches", &["hami-tests"], &[]),
 ];
 
 /// One dependency between two crates of the workspace.

@@ -31,7 +31,7 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
             writeln!(text, "\n{group}")?;
             writeln!(
                 text,
-                "  {:<42} {:>24} {:>24} {:>10} {:>7} {:>10} {:>10} {:>9}",
+                "  {:<42} {:>27} {:>27} {:>10} {:>7} {:>10} {:>10} {:>9}",
                 "", "native", "hooked", "difference", "ratio", "no limit", "reference", "better by"
             )?;
         }
@@ -47,7 +47,7 @@ fn write_line(text: &mut String, line: &Line) -> std::fmt::Result {
     let unlimited = line.unlimited.map(|summary| signed(summary.median - line.native.median, line.unit));
     writeln!(
         text,
-        "  {:<42} {:>24} {:>24} {:>10} {:>7} {:>10} {:>10} {:>9}",
+        "  {:<42} {:>27} {:>27} {:>10} {:>7} {:>10} {:>10} {:>9}",
         line.title,
         spread(&line.native, line.unit),
         spread(&line.hooked, line.unit),
@@ -80,7 +80,7 @@ fn verdict(line: &Line) -> String {
 
 fn spread(summary: &Summary, unit: Unit) -> String {
     let [median, min, max] = [summary.median, summary.min, summary.max].map(|value| figure(value, unit));
-    if min == max { median } else { format!("{median} ({min}-{max})") }
+    if summary.count == 1 { median } else { format!("{median} ({min}-{max})") }
 }
 
 fn signed(value: f64, unit: Unit) -> String {

@@ -11,6 +11,7 @@ pub(crate) const CALLS: &[(&str, &str)] = &[
     ("pair-4KiB-100000", "alloc+free 4 KiB, 100,000 live"),
     ("pair-4KiB-1000000", "alloc+free 4 KiB, 1,000,000 live"),
     ("replace-4KiB-100000", "free a random one of 100,000, alloc 4 KiB"),
+    ("slowest-4KiB", "slowest alloc of 250,000 in a row, CPU time"),
     ("pair-2MiB-1", "alloc+free 2 MiB, 1 live"),
     ("pair-2MiB-1000", "alloc+free 2 MiB, 1,000 live"),
     ("pair-2MiB-100000", "alloc+free 2 MiB, 100,000 live"),

@@ -10,10 +10,13 @@ pub(crate) const FIRST_CALLS: &[(&str, &str)] = &[
     ("context", "first context"),
     ("cuMemAlloc", "first cuMemAlloc"),
     ("to-first-allocation", "cuInit to first allocation"),
+    ("open-to-first-allocation", "dlopen to first allocation"),
     ("cuMemGetInfo", "first cuMemGetInfo"),
     ("nvmlDeviceGetMemoryInfo", "first nvmlDeviceGetMemoryInfo"),
     ("resident", "resident memory"),
+    ("resident-with-nvml", "resident memory, NVML open"),
     ("private", "private memory"),
+    ("dirty", "private memory, written"),
     ("threads", "threads"),
 ];
 

@@ -1,6 +1,5 @@
-//! `cuGetProcAddress`: the driver is asked first, and the function that it answers is mapped back to a row.
-//!
-//! So versions and the choice of default stream are the driver's to decide, and right for names yet unknown.
+//! `cuGetProcAddress`: the driver is asked first, and the function that it answers is mapped back to a row of
+//! the same name. So versions and the choice of default stream are the driver's to decide, and right for names yet unknown.
 // UNSAFETY: calls the driver's functions and reads and writes through the program's own pointers.
 #![expect(unsafe_code)]
 
@@ -27,7 +26,7 @@ fn replace(symbol: *const c_char, function: *mut *mut c_void, version: c_int, fl
     if answer.is_null() {
         return;
     }
-    let row = table::find_by_original(answer).or_else(|| {
+    let row = table::find_by_original(symbol, answer).or_else(|| {
         let per_thread = flags & u64::from(CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0;
         table::find_by_lookup(symbol, version, per_thread)
             .filter(|row| version <= NEWEST_READ && row.original().is_some())

@@ -31,7 +31,8 @@ fn allocate(length: u64, call: impl FnOnce() -> CUresult, placed: impl FnOnce() 
         let really = if length == 0 {
             0
         } else {
-            private.books.enter(Allocation { start, length, device: quota.device, context: current.context })
+            let allocation = Allocation { length, context: current.context, device: quota.device as u32 };
+            private.books.enter(start, allocation)
         };
         tenant.settle(&mut private, quota.device, taken, really);
     });
@@ -86,23 +87,19 @@ pub(crate) fn pitched<P: Bytes, N: Bytes>(
 pub(crate) fn free(address: u64, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    let ours = tenant.private().books.take_out(address);
     let result = inside.driver(call);
-    guard::bookkeeping(|| match ours {
-        Some(allocation) => {
+    if result == CUDA_SUCCESS {
+        guard::bookkeeping(|| {
             let mut private = tenant.private();
-            if result == CUDA_SUCCESS {
-                let freed = private.books.freed(allocation);
-                private.give(tenant.region(), allocation.device, freed);
+            if let Some((device, bytes)) = private.books.strike(address) {
+                private.give(tenant.region(), device, bytes);
             } else {
-                private.books.put_back(allocation);
+                // Memory of a pool, or something that the driver knows and we do not.
+                drop(private);
+                pool::shrunk(tenant);
             }
-        }
-        // Memory of a pool, or something that the driver knows and we do not.
-        None => {
-            pool::shrunk(tenant);
-        }
-    });
+        });
+    }
     result
 }
 

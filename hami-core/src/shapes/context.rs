@@ -8,6 +8,7 @@ use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUctxCreateParams, CUdevice, CU
 
 use super::REFUSED;
 use crate::guard::{self, Inside};
+use crate::measure::Took;
 use crate::tenant::{self, Charged, Tenant};
 use crate::{current, measure, vendor};
 
@@ -56,8 +57,18 @@ fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: impl FnOnce() -
         // SAFETY: after success the driver has written `out`.
         let context = unsafe { out.read() };
         let bytes = known.or_else(|| {
-            let took = measure::context_took(before.as_ref()?, tenant.held(quota.device))?;
-            Some(region.learn_context_bytes(quota.device, took))
+            let probing = |bytes, probe: &mut dyn FnMut()| {
+                let granted = tenant.take(quota, bytes);
+                if granted {
+                    probe();
+                    tenant.give(quota.device, bytes);
+                }
+                granted
+            };
+            match measure::context_took(before.as_ref()?, context, tenant.held(quota.device), probing)? {
+                Took::Exactly(bytes) => Some(region.learn_context_bytes(quota.device, bytes)),
+                Took::Roughly(bytes) => Some(bytes),
+            }
         });
         if known.is_none() && !tenant.take(quota, bytes.unwrap_or(0)) {
             // SAFETY: undoes exactly what the call did, before the program has seen its result.

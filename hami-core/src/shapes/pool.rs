@@ -3,6 +3,7 @@
 #![expect(unsafe_code)]
 
 use core::ptr;
+use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{
     CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, CUDA_SUCCESS, CUdevice, CUdeviceptr,
@@ -27,6 +28,7 @@ fn attribute(pool: CUmemoryPool, which: CUmemPool_attribute) -> Option<u64> {
 /// Brings a pool's charge to what it has reserved now, `taken` having been taken for its growth beforehand.
 fn settle(tenant: &Tenant, private: &mut Private, quota: &Quota, pool: CUmemoryPool, taken: u64) {
     let device = quota.device;
+    tenant.uses_pools.store(true, Ordering::Relaxed); // see `shrunk`
     let charge = private.pools.entry(pool as usize).or_insert(Charged { device, bytes: 0 });
     let before = charge.bytes;
     let now = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(before + taken);
@@ -36,6 +38,10 @@ fn settle(tenant: &Tenant, private: &mut Private, quota: &Quota, pool: CUmemoryP
 
 /// Looks at the pools again, which shrink when streams are synchronised. Answers whether one did.
 pub(crate) fn shrunk(tenant: &Tenant) -> bool {
+    // Relaxed: a thread that does not see the first pool yet comes before it.
+    if !tenant.uses_pools.load(Ordering::Relaxed) {
+        return false;
+    }
     let mut private = tenant.private();
     let mut given = 0;
     let shrunk: Vec<_> = private

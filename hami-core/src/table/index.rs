@@ -25,28 +25,36 @@ pub(crate) fn find(name: &CStr) -> Option<&'static Row> {
     rows.binary_search_by(|(known, _)| (*known).cmp(name)).ok().map(|found| rows[found].1)
 }
 
-/// The row whose original stands at this address, among those of the CUDA driver. Only the driver calls for this, so it
-/// is loaded, and where its functions stand no longer changes.
-pub(crate) fn find_by_original(address: *const c_void) -> Option<&'static Row> {
-    static BY_ORIGINAL: OnceLock<Sorted<usize>> = OnceLock::new();
-    let rows = BY_ORIGINAL.get_or_init(|| {
-        let of_cuda = rows().filter(|row| row.library == Library::Cuda);
-        sorted(of_cuda.filter_map(|row| Some((row.original()? as usize, row))))
-    });
-    let found = rows.binary_search_by(|(known, _)| known.cmp(&(address as usize))).ok()?;
-    Some(rows[found].1)
+/// Tells names apart, eight bytes at a step; equal hashes are only a hint.
+fn hash(name: &CStr) -> u64 {
+    let (words, rest) = name.to_bytes().as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().chain([&last]).fold(0, |hash: u64, word| {
+        (hash.rotate_left(5) ^ u64::from_ne_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
+}
+
+/// The rows of the CUDA driver that `cuGetProcAddress` can mean by a name: in most cases none.
+fn forms(lookup: &CStr) -> impl Iterator<Item = &'static Row> + Clone {
+    static BY_LOOKUP: OnceLock<Sorted<u64>> = OnceLock::new();
+    let rows = BY_LOOKUP
+        .get_or_init(|| sorted(rows().filter(|row| row.library == Library::Cuda).map(|row| (hash(row.lookup), row))));
+    let wanted = hash(lookup);
+    let first = rows.partition_point(|(known, _)| *known < wanted);
+    let found = rows[first..].iter().take_while(move |(known, _)| *known == wanted).map(|(_, row)| *row);
+    found.filter(move |row| row.lookup == lookup)
+}
+
+/// The row for a function that the driver has answered for this name: the one whose original stands at its address.
+/// Only among rows of that name, since a driver may fold functions of the same code into one address.
+pub(crate) fn find_by_original(lookup: &CStr, address: *const c_void) -> Option<&'static Row> {
+    forms(lookup).find(|row| row.original() == Some(address))
 }
 
 /// The row that `cuGetProcAddress` means by a name, a version and the choice of default stream.
 pub(crate) fn find_by_lookup(lookup: &CStr, version: i32, per_thread: bool) -> Option<&'static Row> {
-    static BY_LOOKUP: OnceLock<Sorted<&CStr>> = OnceLock::new();
-    let rows = BY_LOOKUP
-        .get_or_init(|| sorted(rows().filter(|row| row.library == Library::Cuda).map(|row| (row.lookup, row))));
-    let first = rows.partition_point(|(known, _)| *known < lookup);
-    let forms = || {
-        let named = rows[first..].iter().take_while(|(known, _)| *known == lookup);
-        named.map(|(_, row)| *row).filter(|row| row.version <= version)
-    };
-    let newest = |per_thread| forms().filter(|row| row.per_thread == per_thread).max_by_key(|row| row.version);
+    let forms = forms(lookup).filter(|row| row.version <= version);
+    let newest = |per_thread| forms.clone().filter(|row| row.per_thread == per_thread).max_by_key(|row| row.version);
     (if per_thread { newest(true) } else { None }).or_else(|| newest(false))
 }
