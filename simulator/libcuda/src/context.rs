@@ -16,7 +16,7 @@ use crate::timeline::{Barrier, Role};
 pub struct Context {
     /// Number within the process; owner of its allocations.
     pub id: Owner,
-    /// Index of its device.
+    /// Ordinal of its device.
     pub device: usize,
     pub primary: bool,
     pub flags: AtomicU32,
@@ -27,7 +27,7 @@ pub struct Context {
     /// Host functions that wait in any of its streams.
     pub host_calls: HostCalls,
     pub settings: Mutex<Settings>,
-    /// Devices whose memory this context may use, one bit per index.
+    /// Devices whose memory this context may use, one bit per ordinal.
     pub peers: AtomicU64,
 }
 

@@ -20,6 +20,7 @@ use crate::memory::{NoMemory, PoolId, Space};
 use crate::module::{Function, Kernel, Library, Linker, Module};
 use crate::stream::{Event, Stream};
 use crate::timeline::{Meter, Work};
+use crate::visible;
 
 /// Everything the library knows in this process.
 pub struct Driver {
@@ -42,7 +43,10 @@ pub struct Driver {
 
 /// One device as this process sees it.
 pub struct Device {
+    /// Ordinal: position among the devices that this process sees.
     pub index: usize,
+    /// Position among all devices of the simulation, by which the books go.
+    physical: usize,
     pub info: &'static DeviceInfo,
     /// Every address that its memory can have in this process.
     pub addresses: Range<u64>,
@@ -57,6 +61,7 @@ pub struct Device {
 
 /// What a pool handle stands for.
 pub struct PoolHandle {
+    /// Ordinal of its device.
     pub device: usize,
     pub id: PoolId,
     /// Attributes that are kept and have no effect: the three reuse policies.
@@ -83,7 +88,7 @@ pub fn in_context() -> Outcome<(&'static Driver, &'static Context)> {
 /// What cuInit does.
 pub fn initialise() -> Outcome {
     if published().is_some() {
-        return driver().map(drop);
+        return driver()?.sees_a_device();
     }
     let simulation = connect().map_err(|error| match error {
         ConnectError::NoSimulation => CUDA_ERROR_NO_DEVICE,
@@ -95,21 +100,31 @@ pub fn initialise() -> Outcome {
         // SAFETY: `fresh` was made from a box above and not published.
         drop(unsafe { Box::from_raw(fresh) });
     }
-    Ok(())
+    driver()?.sees_a_device()
+}
+
+/// The devices of the simulation that this process sees, in the order of their ordinals.
+fn visible_devices(simulation: &Simulation) -> Vec<usize> {
+    let all = 0..simulation.device_count();
+    let Some(list) = std::env::var_os("CUDA_VISIBLE_DEVICES") else { return all.collect() };
+    let uuids: Vec<_> = all.map(|index| simulation.device(index).uuid_string()).collect();
+    visible::select(&list.to_string_lossy(), &uuids)
 }
 
 impl Driver {
     fn new(simulation: &'static Simulation) -> Outcome<Self> {
         let next_id = AtomicU32::new(1);
         let mut devices = Vec::new();
-        for index in 0..simulation.device_count() {
-            let mut space = Space::new(simulation, index).map_err(|_| CUDA_ERROR_OPERATING_SYSTEM)?;
+        let visible = visible_devices(simulation);
+        let spaces = Space::for_devices(simulation, &visible).map_err(|_| CUDA_ERROR_OPERATING_SYSTEM)?;
+        for (index, (physical, mut space)) in visible.into_iter().zip(spaces).enumerate() {
             let pool = PoolHandle::new(index, fresh_id(&next_id)?);
             space.add_pool(pool.id);
             let pool = Arc::new(pool);
             devices.push(Device {
                 index,
-                info: simulation.device(index),
+                physical,
+                info: simulation.device(physical),
                 addresses: space.addresses(),
                 space: Mutex::new(space),
                 primary: Context::new(fresh_id(&next_id)?, index, true, 0, 3020),
@@ -140,6 +155,18 @@ impl Driver {
             let _: CUmemoryPool = driver.pools.insert(Arc::clone(&device.default_pool));
         }
         Ok(driver)
+    }
+
+    /// An error when CUDA_VISIBLE_DEVICES hides every device: cuInit says so, and the number of devices is 0 from then on.
+    fn sees_a_device(&self) -> Outcome {
+        if self.devices.is_empty() { Err(CUDA_ERROR_NO_DEVICE) } else { Ok(()) }
+    }
+
+    /// Free and total memory of the device of a context, in bytes.
+    pub fn memory_info(&self, context: &Context) -> (u64, u64) {
+        let physical = self.device_of(context).physical;
+        let total = self.simulation.total_bytes(physical);
+        (total - self.simulation.used_bytes(physical), total)
     }
 
     /// A number for a new context or pool.
@@ -175,13 +202,12 @@ impl Driver {
 
     /// Takes the device memory of a context and makes it live.
     pub fn start(&self, context: &Context) -> Outcome {
-        self.simulation.reserve_pages(context.device, self.simulation.context_pages()).map_err(
-            |error| match error {
-                ReserveError::OutOfMemory => CUDA_ERROR_OUT_OF_MEMORY,
-                ReserveError::Disconnected => CUDA_ERROR_DEVICE_UNAVAILABLE,
-            },
-        )?;
-        self.simulation.count_context(context.device, true);
+        let physical = self.device_of(context).physical;
+        self.simulation.reserve_pages(physical, self.simulation.context_pages()).map_err(|error| match error {
+            ReserveError::OutOfMemory => CUDA_ERROR_OUT_OF_MEMORY,
+            ReserveError::Disconnected => CUDA_ERROR_DEVICE_UNAVAILABLE,
+        })?;
+        self.simulation.count_context(physical, true);
         context.set_live(true);
         Ok(())
     }
@@ -195,11 +221,10 @@ impl Driver {
         self.modules.retain(|module| module.context.id != context.id);
         self.functions.retain(|function| function.context.id != context.id);
         self.libraries.select(|_| true).iter().for_each(|library| library.forget_context(context.id));
-        let mut space = self.device_of(context).space();
-        space.free_owned_by(context.id);
-        drop(space);
-        self.simulation.count_context(context.device, false);
-        self.simulation.release_pages(context.device, self.simulation.context_pages());
+        let device = self.device_of(context);
+        device.space().free_owned_by(context.id);
+        self.simulation.count_context(device.physical, false);
+        self.simulation.release_pages(device.physical, self.simulation.context_pages());
     }
 }
 
@@ -210,7 +235,7 @@ impl Device {
 
     /// Runs `work` on a queue of `context`.
     pub fn submit(&self, driver: &Driver, stream: &Stream, work: Work<'_>) -> u64 {
-        let books = (&self.meter, driver.simulation.my(self.index));
+        let books = (&self.meter, driver.simulation.my(self.physical));
         stream.clock.submit(work, stream.role, &stream.context.barrier, self.info, books)
     }
 }

@@ -17,3 +17,4 @@ mod memory;
 mod module;
 mod stream;
 mod timeline;
+mod visible;

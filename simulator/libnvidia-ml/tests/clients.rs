@@ -55,6 +55,18 @@ fn nvidia_smi_answers_queries() {
     }
 }
 
+/// The variable is for CUDA alone.
+#[test]
+fn cuda_visible_devices_hides_no_device_here() {
+    let simulation = Simulation::start("H200", 2);
+    for list in ["1", "", "-1"] {
+        let mut command = simulation.command(client("nvidia-550/nvidia-smi"));
+        let query = ["--query-gpu=index,pci.bus_id", "--format=csv,noheader"];
+        command.env("CUDA_VISIBLE_DEVICES", list).args(query);
+        assert_eq!(printed(command), "0, 00000000:18:00.0\n1, 00000000:22:00.0\n", "{list:?}");
+    }
+}
+
 #[test]
 fn nvidia_smi_prints_its_long_reports() {
     for series in SERIES {

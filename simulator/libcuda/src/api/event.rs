@@ -1,4 +1,4 @@
-//! Events.
+//! Events: marks in a stream, waited for and timed.
 
 use std::sync::Arc;
 

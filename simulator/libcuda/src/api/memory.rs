@@ -89,8 +89,7 @@ driver_functions! {
 
 fn info() -> Outcome<(u64, u64)> {
     let (driver, context) = in_context()?;
-    let total = driver.simulation.total_bytes(context.device);
-    Ok((total - driver.simulation.used_bytes(context.device), total))
+    Ok(driver.memory_info(context))
 }
 
 fn allocate(place: Out<CUdeviceptr>, bytes: u64, managed: bool) -> Outcome {

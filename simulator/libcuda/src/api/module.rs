@@ -1,4 +1,4 @@
-//! Modules.
+//! Modules: code loaded into a context.
 
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,4 @@
-//! Streams.
+//! Streams: queues of work of a context.
 
 use std::ffi::c_void;
 use std::sync::Arc;

@@ -14,6 +14,10 @@ use crate::hash::WordMap;
 
 /// Addresses per byte of device memory, so that a hole of the right size is always found however the memory is cut up.
 const ADDRESS_FACTOR: u64 = 4;
+/// Where addresses are scarce, a device gets at least these pages of them (1 GiB), or as many as it has memory.
+const LEAST_PAGES: u32 = 512;
+/// The part of the windows that must still be left for other use: a process without any address could do nothing more.
+const SPARE_SHARE: u32 = 8;
 
 /// Who owns an allocation: the number of a context.
 pub type Owner = u32;
@@ -51,6 +55,7 @@ enum Pages {
 /// See the module.
 pub struct Space {
     simulation: &'static Simulation,
+    /// Position among all devices of the simulation.
     device: usize,
     window: Window,
     pages: Blocks,
@@ -83,12 +88,26 @@ impl Pages {
 }
 
 impl Space {
-    /// The space for `device`, empty.
-    pub fn new(simulation: &'static Simulation, device: usize) -> nix::Result<Self> {
-        let pages = (simulation.total_bytes(device) / PAGE_BYTES * ADDRESS_FACTOR).max(1) as u32;
-        let window = Window::reserve(pages)?;
-        let pages = Blocks::with_span(pages);
-        Ok(Self { simulation, device, window, pages, slabs: WordMap::default(), pools: WordMap::default() })
+    /// A space for each of `devices`, empty.
+    ///
+    /// A process may be short of addresses, by a resource limit or under an emulator; all windows are then halved until
+    /// they fit. Memory beyond a window cannot be used by this process.
+    pub fn for_devices(simulation: &'static Simulation, devices: &[usize]) -> nix::Result<Vec<Self>> {
+        let memory = devices.iter().map(|&device| (simulation.total_bytes(device) / PAGE_BYTES).max(1));
+        let mut sizes: Vec<_> = memory.clone().map(|pages| (pages * ADDRESS_FACTOR) as u32).collect();
+        let least: Vec<_> = memory.map(|pages| (pages as u32).min(LEAST_PAGES)).collect();
+        let windows = loop {
+            match reserve(&sizes) {
+                Err(error) if sizes == least => return Err(error),
+                Err(_) => sizes.iter_mut().zip(&least).for_each(|(pages, least)| *pages = (*pages / 2).max(*least)),
+                Ok(windows) => break windows,
+            }
+        };
+        let spaces = devices.iter().zip(windows).zip(sizes).map(|((&device, window), pages)| {
+            let pages = Blocks::with_span(pages);
+            Self { simulation, device, window, pages, slabs: WordMap::default(), pools: WordMap::default() }
+        });
+        Ok(spaces.collect())
     }
 
     /// Every address that memory of this device can have.
@@ -287,6 +306,14 @@ impl Space {
         };
         Some(Allocation { base: start + from, bytes, source })
     }
+}
+
+/// A window of each size.
+fn reserve(sizes: &[u32]) -> nix::Result<Vec<Window>> {
+    let windows = sizes.iter().map(|pages| Window::reserve(*pages)).collect::<nix::Result<_>>()?;
+    // Given back at once.
+    Window::reserve(sizes.iter().sum::<u32>() / SPARE_SHARE)?;
+    Ok(windows)
 }
 
 impl Source {

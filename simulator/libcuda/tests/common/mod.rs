@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use ffi_headers::cuda::*;
+use simulator::device::Description;
 use simulator::presets::{DRIVERS, Preset};
 use simulator::server::Server;
 
@@ -90,9 +91,17 @@ pub fn own_device() -> CUdevice {
 
 /// Starts a simulation of H200s, in a folder of its own.
 pub fn start(devices: usize, memory: Option<u64>) -> (Server, tempfile::TempDir) {
+    start_described(describe(devices, memory))
+}
+
+/// Several H200s.
+pub fn describe(devices: usize, memory: Option<u64>) -> Description {
+    Preset::find("H200").expect("the default model").describe(devices, memory, &DRIVERS[0], CONTEXT)
+}
+
+/// Starts the simulation described, in a folder of its own.
+pub fn start_described(description: Description) -> (Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let preset = Preset::find("H200").expect("the default model");
-    let description = preset.describe(devices, memory, &DRIVERS[0], CONTEXT);
     let server = Server::start(&folder.path().join("socket"), description).expect("a server");
     (server, folder)
 }

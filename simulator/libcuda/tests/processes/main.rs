@@ -7,15 +7,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod roles;
+mod visible;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{CONTEXT, MIB, PAGE, start};
+use common::{CONTEXT, MIB, PAGE, describe, start_described};
 use ffi_headers::cuda::*;
 use simulator::SOCKET_ENV;
+use simulator::device::Description;
 use simulator::protocol::Report;
 use simulator::server::Server;
 
@@ -30,6 +32,12 @@ const TESTS: &[(&str, fn())] = &[
     ("a_fork_has_no_driver_and_keeps_the_memory", a_fork_has_no_driver_and_keeps_the_memory),
     ("the_end_of_the_simulation_is_an_error_and_no_hang", the_end_of_the_simulation_is_an_error_and_no_hang),
     ("devices_have_books_of_their_own", devices_have_books_of_their_own),
+    ("the_variable_selects_and_orders_devices", visible::the_variable_selects_and_orders_devices),
+    ("ordinals_stand_for_the_devices_selected", visible::ordinals_stand_for_the_devices_selected),
+    ("scarce_addresses_still_hold_all_the_memory", scarce_addresses_still_hold_all_the_memory),
+    ("fewer_addresses_than_memory_leave_a_part_usable", fewer_addresses_than_memory_leave_a_part_usable),
+    ("a_process_keeps_addresses_for_itself", a_process_keeps_addresses_for_itself),
+    ("too_few_addresses_are_an_error", too_few_addresses_are_an_error),
 ];
 
 fn main() -> ExitCode {
@@ -56,7 +64,11 @@ struct Simulation {
 
 impl Simulation {
     fn new(devices: usize, memory: u64) -> Self {
-        let (server, folder) = start(devices, Some(memory));
+        Self::described(describe(devices, Some(memory)))
+    }
+
+    fn described(description: Description) -> Self {
+        let (server, folder) = start_described(description);
         Self { server: Some(server), folder }
     }
 
@@ -86,6 +98,14 @@ impl Client {
     fn start(socket: &Path, role: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("own path"));
         command.env(ROLE_ENV, role).env(SOCKET_ENV, socket);
+        Self::spawn(command)
+    }
+
+    /// With CUDA_VISIBLE_DEVICES as given, or without it.
+    fn start_with_visible(socket: &Path, role: &str, visible: Option<&str>) -> Self {
+        let mut command = Command::new(std::env::current_exe().expect("own path"));
+        command.env(ROLE_ENV, role).env(SOCKET_ENV, socket).env_remove(visible::VARIABLE);
+        command.envs(visible.map(|list| (visible::VARIABLE, list)));
         Self::spawn(command)
     }
 
@@ -237,6 +257,39 @@ fn devices_have_books_of_their_own() {
     assert_eq!(client.ask("alloc 300"), 0);
     let used: Vec<_> = simulation.report().devices.iter().map(|device| device.used_bytes).collect();
     assert_eq!(used, [CONTEXT + 100 * MIB, CONTEXT + 300 * MIB]);
+}
+
+/// The answers of a process to which the kernel gives `addresses` MiB of them: cuInit, then an allocation of `mebibytes`, then
+/// whether 512 MiB of the host can be had.
+fn cramped(simulation: &Simulation, addresses: u64, mebibytes: u64) -> Vec<u32> {
+    let mut client = Client::start(&simulation.socket(), "cramped");
+    client.say(&format!("{} {mebibytes}", addresses * MIB));
+    let answers = client.line();
+    answers.split(' ').map(|word| word.parse().expect("a number")).collect()
+}
+
+fn scarce_addresses_still_hold_all_the_memory() {
+    // The usual reservation is four times the memory, of both devices.
+    let simulation = Simulation::new(2, 8 << 30);
+    assert_eq!(cramped(&simulation, 20 << 10, 8192 - CONTEXT / MIB), [CUDA_SUCCESS, CUDA_SUCCESS, 1]);
+}
+
+fn fewer_addresses_than_memory_leave_a_part_usable() {
+    let simulation = Simulation::new(1, 8 << 30);
+    assert_eq!(cramped(&simulation, 6 << 10, 3 << 10), [CUDA_SUCCESS, CUDA_SUCCESS, 1]);
+    assert_eq!(cramped(&simulation, 6 << 10, 7 << 10), [CUDA_SUCCESS, CUDA_ERROR_OUT_OF_MEMORY, 1]);
+    assert_eq!(simulation.used(), 0);
+}
+
+fn a_process_keeps_addresses_for_itself() {
+    let simulation = Simulation::new(1, 8 << 30);
+    // Half of the memory would fit, with next to nothing left.
+    assert_eq!(cramped(&simulation, 4608, 1 << 10), [CUDA_SUCCESS, CUDA_SUCCESS, 1]);
+}
+
+fn too_few_addresses_are_an_error() {
+    let simulation = Simulation::new(1, 8 << 30);
+    assert_eq!(cramped(&simulation, 1 << 10, 1), [CUDA_ERROR_OPERATING_SYSTEM]);
 }
 
 /// Waits for a condition; fails after ten seconds.

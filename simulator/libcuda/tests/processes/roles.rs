@@ -1,5 +1,6 @@
 //! What the client processes do.
 
+use std::ffi::CStr;
 use std::io::{BufRead, stdin};
 use std::process::ExitCode;
 
@@ -15,6 +16,8 @@ pub fn play(role: &str) -> ExitCode {
         "obey" => obey(),
         "churn" => churn(),
         "fork" => fork(),
+        "devices" => devices(),
+        "cramped" => cramped(),
         other => panic!("no role {other}"),
     }
     ExitCode::SUCCESS
@@ -54,6 +57,16 @@ fn obey() {
             "alloc" => alloc(&mut held, number),
             "fill" => (0..).take_while(|_| alloc(&mut held, number) == CUDA_SUCCESS).count() as u32,
             "free" => held.drain(..).map(|address| cu!(cuMemFree_v2(address))).max().unwrap_or(0),
+            "clear" => {
+                ok!(cuMemsetD8_v2(*held.last().expect("an allocation"), 0, (number * MIB) as usize));
+                ok!(cuCtxSynchronize());
+                0
+            }
+            "free-memory" => {
+                let (mut free, mut total) = (0, 0);
+                ok!(cuMemGetInfo_v2(&mut free, &mut total));
+                (free as u64 / MIB) as u32
+            }
             "device" => {
                 context_on(number as i32);
                 0
@@ -62,6 +75,49 @@ fn obey() {
         };
         println!("{answer}");
     }
+}
+
+/// Says what cuInit and cuDeviceGetCount answer, then the UUID, the bus id and the size of each device.
+fn devices() {
+    let mut count = -1;
+    let init = cu!(cuInit(0));
+    println!("{init} {} {count}", cu!(cuDeviceGetCount(&mut count)));
+    for ordinal in 0..count {
+        let (mut uuid, mut bus, mut total) = (CUuuid { bytes: [0; 16] }, [0u8; 32], 0);
+        ok!(cuDeviceGetUuid_v2(&mut uuid, ordinal));
+        ok!(cuDeviceGetPCIBusId(bus.as_mut_ptr().cast(), 32, ordinal));
+        ok!(cuDeviceTotalMem_v2(&mut total, ordinal));
+        let mut found = -1;
+        ok!(cuDeviceGetByPCIBusId(&mut found, bus.as_ptr().cast()));
+        assert_eq!(found, ordinal);
+        let uuid: String = uuid.bytes.iter().map(|byte| format!("{:02x}", *byte as u8)).collect();
+        let bus = CStr::from_bytes_until_nul(&bus).expect("a NUL").to_str().expect("text");
+        println!("{uuid} {bus} {total}");
+    }
+    let mut beyond = -1;
+    assert_eq!(cu!(cuDeviceGet(&mut beyond, count)), CUDA_ERROR_INVALID_DEVICE);
+}
+
+/// Reads the bytes of addresses that it may have and the mebibytes to allocate; says what the calls answer.
+fn cramped() {
+    let mut line = String::new();
+    stdin().lock().read_line(&mut line).expect("a line");
+    let (limit, mebibytes) = line.trim_end().split_once(' ').expect("two numbers");
+    let limit = limit.parse().expect("a number");
+    // SAFETY: a limit on the stack, which the kernel only reads.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_AS, &libc::rlimit { rlim_cur: limit, rlim_max: limit }) };
+    assert_eq!(set, 0);
+    let init = cu!(cuInit(0));
+    if init != CUDA_SUCCESS {
+        println!("{init}");
+        return;
+    }
+    context_on(0);
+    let mut address = 0;
+    let bytes = mebibytes.parse::<u64>().expect("a number") * MIB;
+    let alloc = cu!(cuMemAlloc_v2(&mut address, bytes as usize));
+    let host = Vec::<u8>::new().try_reserve_exact(512 * MIB as usize).is_ok();
+    println!("{init} {alloc} {}", u8::from(host));
 }
 
 /// Takes and gives back contexts and memory until it is killed.
