@@ -51,33 +51,37 @@ impl Hasher for AddressHasher {
     }
 }
 
+/// A map by address or handle.
+pub(crate) type AddressMap<V> = HashMap<u64, V, BuildHasherDefault<AddressHasher>>;
+
 /// A map that grows a little at a time: a table of a million entries would stop a caller for milliseconds when it
 /// doubles, one of its many small parts does not.
 #[derive(Debug)]
 struct ByAddress<V> {
-    parts: Box<[HashMap<u64, V, BuildHasherDefault<AddressHasher>>]>,
+    parts: Box<[AddressMap<V>]>,
 }
 
-/// Parts of a [`ByAddress`]; at a million entries each doubles at some four thousand.
-const PARTS: usize = 256;
-
-impl<V> Default for ByAddress<V> {
-    fn default() -> Self {
-        Self { parts: (0..PARTS).map(|_| HashMap::default()).collect() }
-    }
-}
+/// Parts of the allocations' map; at a million entries each doubles at some four thousand.
+const ALLOCATION_PARTS: usize = 256;
+/// Parts of the pages' map; a page is shared by many allocations.
+const PAGE_PARTS: usize = 32;
 
 impl<V> ByAddress<V> {
+    fn of(parts: usize) -> Self {
+        Self { parts: (0..parts).map(|_| HashMap::default()).collect() }
+    }
+
     #[inline]
-    fn part(&mut self, address: u64) -> &mut HashMap<u64, V, BuildHasherDefault<AddressHasher>> {
+    fn part(&mut self, address: u64) -> &mut AddressMap<V> {
         // Other bits of the product than the ones that a part's own table looks at.
         let product = address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        &mut self.parts[(product >> 40) as usize % PARTS]
+        let count = self.parts.len();
+        &mut self.parts[(product >> 40) as usize % count]
     }
 }
 
 /// The allocations of this process. Each operation takes constant time, however many there are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Books {
     allocations: ByAddress<Allocation>,
     /// How many allocations touch a page that is not wholly one allocation's.
@@ -90,6 +94,13 @@ pub(crate) struct Books {
 /// Most bytes that an allocation of this length can newly take, wherever the driver puts it within pages of its own.
 pub(crate) fn most(length: u64) -> u64 {
     length.checked_next_multiple_of(PAGE).unwrap_or(u64::MAX)
+}
+
+impl Default for Books {
+    fn default() -> Self {
+        let (allocations, shared_pages) = (ByAddress::of(ALLOCATION_PARTS), ByAddress::of(PAGE_PARTS));
+        Self { allocations, shared_pages, overtaken: Vec::new() }
+    }
 }
 
 impl Books {

@@ -4,14 +4,13 @@
 
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUuuid};
 use shared_region::{Access, Member, Region};
 
-use crate::books::Books;
+use crate::books::{AddressMap, Books};
 use crate::config::{self, Config};
 use crate::{log, measure, vendor};
 
@@ -76,11 +75,11 @@ pub(crate) struct Private {
     join_failed: bool,
     pub(crate) books: Books,
     /// Contexts that were charged, by handle.
-    pub(crate) contexts: HashMap<usize, Charged>,
+    pub(crate) contexts: AddressMap<Charged>,
     /// The primary context's handle, by device ordinal, while it is charged.
-    pub(crate) primary: HashMap<CUdevice, usize>,
+    pub(crate) primary: AddressMap<usize>,
     /// Pools that were charged for what they keep reserved, by handle.
-    pub(crate) pools: HashMap<usize, Charged>,
+    pub(crate) pools: AddressMap<Charged>,
 }
 
 /// Bytes that were charged for something that is no allocation.

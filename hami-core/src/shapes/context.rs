@@ -34,12 +34,12 @@ enum Kind {
 }
 
 /// Runs `call`, which makes a context on `device` and writes its handle to `out`.
-fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: impl FnOnce() -> CUresult) -> CUresult {
+fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: &dyn Fn() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     tenant.mention_compute_limit();
     let Some(quota) = tenant.of_ordinal(device) else { return inside.driver(call) };
-    if kind == Kind::Primary && tenant.private().primary.contains_key(&device) {
+    if kind == Kind::Primary && tenant.private().primary.contains_key(&(device as u64)) {
         return inside.driver(call); // lives already: one user more takes nothing
     }
     let Some(region) = tenant.region() else { return REFUSED };
@@ -83,9 +83,9 @@ fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: impl FnOnce() -
         }
         let bytes = bytes.unwrap_or(0);
         let mut private = tenant.private();
-        let earlier = private.contexts.insert(context as usize, Charged { device: quota.device, bytes });
+        let earlier = private.contexts.insert(context as u64, Charged { device: quota.device, bytes });
         if kind == Kind::Primary {
-            private.primary.insert(device, context as usize);
+            private.primary.insert(device as u64, context as usize);
         }
         // Two threads made the same primary context at once: it is there once.
         if let Some(earlier) = earlier {
@@ -98,7 +98,7 @@ fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: impl FnOnce() -
 /// Gives back what a context took, and what lived in it.
 fn gone(tenant: &Tenant, context: usize) {
     let mut private = tenant.private();
-    if let Some(Charged { device, bytes }) = private.contexts.remove(&context) {
+    if let Some(Charged { device, bytes }) = private.contexts.remove(&(context as u64)) {
         let lived_in_it = private.books.context_gone(context);
         private.give(tenant.region(), device, bytes + lived_in_it);
     }
@@ -112,7 +112,7 @@ pub(crate) fn retain_primary(
     device: CUdevice,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    make(Kind::Primary, device, context, || unsafe { original(context, device) })
+    make(Kind::Primary, device, context, &|| unsafe { original(context, device) })
 }
 
 /// cuDevicePrimaryCtxRelease and cuDevicePrimaryCtxReset: the context may or may not be gone after them.
@@ -127,7 +127,7 @@ pub(crate) fn release_primary(original: unsafe extern "C" fn(CUdevice) -> CUresu
         // SAFETY: writes two numbers of ours.
         let asked = unsafe { vendor::primary_ctx_get_state(device, &raw mut flags, &raw mut active) };
         if asked == CUDA_SUCCESS && active == 0 {
-            let context = tenant.private().primary.remove(&device);
+            let context = tenant.private().primary.remove(&(device as u64));
             if let Some(context) = context {
                 gone(tenant, context);
             }
@@ -144,7 +144,7 @@ pub(crate) fn create(
     device: CUdevice,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    make(Kind::Created, device, context, || unsafe { original(context, flags, device) })
+    make(Kind::Created, device, context, &|| unsafe { original(context, flags, device) })
 }
 
 /// cuCtxCreate_v3: with execution affinity.
@@ -157,7 +157,7 @@ pub(crate) fn create_with_affinity(
     device: CUdevice,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    make(Kind::Created, device, context, || unsafe { original(context, params, count, flags, device) })
+    make(Kind::Created, device, context, &|| unsafe { original(context, params, count, flags, device) })
 }
 
 /// cuCtxCreate_v4: with a structure of parameters.
@@ -169,7 +169,7 @@ pub(crate) fn create_with_params(
     device: CUdevice,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    make(Kind::Created, device, context, || unsafe { original(context, params, flags, device) })
+    make(Kind::Created, device, context, &|| unsafe { original(context, params, flags, device) })
 }
 
 /// cuCtxDestroy.

@@ -29,7 +29,7 @@ fn attribute(pool: CUmemoryPool, which: CUmemPool_attribute) -> Option<u64> {
 fn settle(tenant: &Tenant, private: &mut Private, quota: &Quota, pool: CUmemoryPool, taken: u64) {
     let device = quota.device;
     tenant.uses_pools.store(true, Ordering::Relaxed); // see `shrunk`
-    let charge = private.pools.entry(pool as usize).or_insert(Charged { device, bytes: 0 });
+    let charge = private.pools.entry(pool as u64).or_insert(Charged { device, bytes: 0 });
     let before = charge.bytes;
     let now = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(before + taken);
     charge.bytes = now;

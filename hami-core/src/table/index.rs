@@ -10,7 +10,7 @@ type Sorted<K> = Box<[(K, &'static Row)]>;
 
 fn sorted<K: Ord>(keyed: impl Iterator<Item = (K, &'static Row)>) -> Sorted<K> {
     let mut keyed: Vec<_> = keyed.collect();
-    keyed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    keyed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     keyed.into()
 }
 
