@@ -7,6 +7,10 @@ import textwrap
 from dataclasses import dataclass
 
 
+class ReaderGone(Exception):
+    """Nobody reads standard output any more."""
+
+
 @dataclass
 class Row:
     """One thing that was asked for, what was observed, and whether the one is the other."""
@@ -29,17 +33,24 @@ class Report:
     def paint(self, code, text):
         return f"\x1b[{code}m{text}\x1b[0m" if self.colours else text
 
+    def write(self, text):
+        """One or several lines, at once."""
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            raise ReaderGone from None
+
     def heading(self, text):
-        print("\n" + self.paint("1", text), flush=True)
+        self.write("\n" + self.paint("1", text))
 
     def say(self, text):
-        print(textwrap.fill(text, self.width - 1, initial_indent="  ", subsequent_indent="  "), flush=True)
+        self.write(textwrap.fill(text, self.width - 1, initial_indent="  ", subsequent_indent="  "))
 
     def output(self, text, short):
         """A program's output as it is, or `short` instead where the terminal is too narrow for it."""
         fits = all(len(line) + 2 <= self.width for line in text.splitlines())
         for line in (text if fits else short).splitlines():
-            print("  " + self.paint("2", line), flush=True)
+            self.write("  " + self.paint("2", line))
 
     def row(self, what, asked, observed, ok=None):
         """Notes what was asked and observed; without `ok`, they have to be the same."""
@@ -54,9 +65,9 @@ class Report:
             verdict = self.paint("32", "ok") if row.ok else self.paint("1;31", "FAILED")
             cells = [row.what, row.asked, row.observed]
             if wide:
-                print("  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, columns)) + "  " + verdict)
+                self.write("  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, columns)) + "  " + verdict)
             else:
-                print(f"  {row.what}: {verdict}\n    asked {row.asked}\n    saw   {row.observed}")
+                self.write(f"  {row.what}: {verdict}\n    asked {row.asked}\n    saw   {row.observed}")
         failed = sum(not row.ok for row in self.rows)
-        print("\n  " + (f"{failed} of {len(self.rows)} FAILED" if failed else f"All {len(self.rows)} as asked."), flush=True)
+        self.write("\n  " + (f"{failed} of {len(self.rows)} FAILED" if failed else f"All {len(self.rows)} as asked."))
         return not failed

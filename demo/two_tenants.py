@@ -1,15 +1,17 @@
 """Two tenants under quotas on one device: what each sees, what is refused, what a killed process leaves."""
 
 import argparse
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 from device import Real, Simulated, outside
-from report import Report
+from report import ReaderGone, Report
 from tenant import MIB, DemoError, Tenant
 
 GRANTED = "granted"
@@ -160,6 +162,10 @@ def main():
         except (DemoError, OSError, subprocess.CalledProcessError) as error:
             print(f"demo: {error}", file=sys.stderr)
             return 1
+        except ReaderGone:
+            # What is still buffered has nowhere to go; Python would complain about it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE  # as a shell reports a program that a closed pipe ended
         except KeyboardInterrupt:
             return 130  # the programs end with their pipes
         return 0 if demo.report.close() else 1

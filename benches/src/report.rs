@@ -24,8 +24,20 @@ pub(crate) struct Report {
     machine: Machine,
     reference: Source,
     rows: Vec<Line>,
-    /// Keys of the rows in which the reference is better.
-    worse_than_reference: Vec<String>,
+    standing: Standing,
+}
+
+/// How the rows stand against the reference's, by key.
+#[derive(Debug, Default, Serialize)]
+struct Standing {
+    /// The reference is not better.
+    not_worse: Vec<String>,
+    /// The reference is better.
+    worse: Vec<String>,
+    /// The reference's figure is of something else, as its `not_comparable` says.
+    not_comparable: Vec<String>,
+    /// The reference has no figure.
+    no_figure: Vec<String>,
 }
 
 /// Where it was measured; read it beside each figure.
@@ -93,19 +105,18 @@ impl Report {
                 reference: figures,
             });
         }
-        let worse = lines.iter().filter(|line| line.verdict.is_some_and(Verdict::is_worse));
         Ok(Self {
             quick: options.quick(),
             rounds: options.rounds(),
             library: options.library().display().to_string(),
             machine: Machine::this(),
             reference: Source { name: reference.name.clone(), method: reference.method.clone() },
-            worse_than_reference: worse.map(|line| line.key.clone()).collect(),
+            standing: Standing::of(&lines),
             rows: lines,
         })
     }
 
-    /// The table, with what to know about it above and the rows that are worse than the reference below.
+    /// The table, with what to know about it above and how it stands against the reference below.
     pub(crate) fn table(&self) -> String {
         table::text(self)
     }
@@ -117,6 +128,22 @@ impl Report {
             std::fs::create_dir_all(folder).with_context(what)?;
         }
         std::fs::write(path, serde_json::to_string_pretty(self).with_context(what)? + "\n").with_context(what)
+    }
+}
+
+impl Standing {
+    fn of(lines: &[Line]) -> Self {
+        let mut standing = Self::default();
+        for line in lines {
+            let keys = match line.verdict {
+                Some(verdict) if verdict.is_worse() => &mut standing.worse,
+                Some(_) => &mut standing.not_worse,
+                None if line.reference.is_some() => &mut standing.not_comparable,
+                None => &mut standing.no_figure,
+            };
+            keys.push(line.key.clone());
+        }
+        standing
     }
 }
 

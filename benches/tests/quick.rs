@@ -38,8 +38,8 @@ fn a_quick_run_has_every_row() {
         .arg(&report)
         .env(artefacts::ARTEFACTS_VARIABLE, artefacts::built("."))
         .within(Duration::from_secs(300))
-        .output();
-    output.succeeded();
+        .output()
+        .succeeded();
 
     let text = std::fs::read_to_string(&report).expect("the report");
     let report: Value = serde_json::from_str(&text).expect("a report in JSON");
@@ -55,5 +55,13 @@ fn a_quick_run_has_every_row() {
         }
         number(&row["difference"]);
         number(&row["ratio"]);
+    }
+    // Each row stands somewhere, and the closing lines name those that are worse or were not compared.
+    let standing = |name: &str| report["standing"][name].as_array().unwrap_or_else(|| panic!("no {name} in {text}"));
+    let named = ["worse", "not_comparable", "no_figure"].map(standing);
+    assert_eq!(standing("not_worse").len() + named.iter().map(|keys| keys.len()).sum::<usize>(), rows.len(), "{text}");
+    let (_, closing) = output.stdout.split_once("\nCompared with the reference: ").expect("closing lines");
+    for key in named.into_iter().flatten() {
+        assert!(closing.contains(key.as_str().expect("a key")), "{key} is not named: {closing}");
     }
 }

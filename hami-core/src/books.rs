@@ -89,6 +89,9 @@ pub(crate) struct Books {
     /// Allocations that the driver has freed and whose address it has given away again, before the thread that freed
     /// them came to say so. Nearly always empty.
     overtaken: Vec<(u64, Allocation)>,
+    /// Contexts that the driver is asked to let go of just now, and the bytes of those of their allocations whose address
+    /// has been given away again meanwhile: no thread will come for these. Nearly always empty.
+    dying: Vec<(usize, u64)>,
 }
 
 /// Most bytes that an allocation of this length can newly take, wherever the driver puts it within pages of its own.
@@ -99,7 +102,7 @@ pub(crate) fn most(length: u64) -> u64 {
 impl Default for Books {
     fn default() -> Self {
         let (allocations, shared_pages) = (ByAddress::of(ALLOCATION_PARTS), ByAddress::of(PAGE_PARTS));
-        Self { allocations, shared_pages, overtaken: Vec::new() }
+        Self { allocations, shared_pages, overtaken: Vec::new(), dying: Vec::new() }
     }
 }
 
@@ -108,7 +111,10 @@ impl Books {
     /// only if no other allocation of ours touches it yet.
     pub(crate) fn enter(&mut self, start: u64, allocation: Allocation) -> u64 {
         if let Some(freed) = self.allocations.part(start).insert(start, allocation) {
-            self.overtaken.push((start, freed));
+            match self.dying.iter().position(|(context, _)| *context == freed.context) {
+                Some(at) => self.dying[at].1 += self.pages_back(start, freed.length),
+                None => self.overtaken.push((start, freed)),
+            }
         }
         let (mut taken, partial) = pages(start, allocation.length);
         for page in partial.into_iter().flatten() {
@@ -145,11 +151,30 @@ impl Books {
         given
     }
 
+    /// The driver is about to be asked to let go of a context; [`context_gone`](Self::context_gone) or
+    /// [`context_stays`](Self::context_stays) follows.
+    pub(crate) fn context_may_go(&mut self, context: usize) {
+        self.dying.push((context, 0));
+    }
+
+    /// The context lives on.
+    pub(crate) fn context_stays(&mut self, context: usize) {
+        if let Some(at) = self.dying.iter().position(|(dying, _)| *dying == context) {
+            self.dying.swap_remove(at);
+        }
+    }
+
     /// Strikes out everything that lived in a context. Answers how many bytes of its device came back.
     pub(crate) fn context_gone(&mut self, context: usize) -> u64 {
+        let dying = self.dying.iter().position(|(dying, _)| *dying == context);
+        let mut back = dying.map_or(0, |at| self.dying.swap_remove(at).1);
         let all = self.allocations.parts.iter().flatten();
-        let dead: Vec<_> = all.filter(|(_, one)| one.context == context).map(|(start, _)| *start).collect();
-        dead.into_iter().filter_map(|start| self.strike(start)).map(|(_, bytes)| bytes).sum()
+        let dead: Vec<_> = all.filter(|(_, one)| one.context == context).map(|(start, one)| (*start, *one)).collect();
+        for (start, allocation) in dead {
+            self.allocations.part(start).remove(&start);
+            back += self.pages_back(start, allocation.length);
+        }
+        back
     }
 }
 
@@ -191,6 +216,17 @@ mod tests {
         assert_eq!(books.strike(PAGE), Some((0, PAGE)));
         assert_eq!(books.strike(PAGE), Some((0, 2 * PAGE)));
         assert_eq!(books.strike(PAGE), None);
+    }
+
+    #[test]
+    fn a_context_takes_its_own_along_even_where_an_address_was_given_away_again() {
+        let mut books = Books::default();
+        books.enter(PAGE, of(PAGE));
+        books.context_may_go(1);
+        books.enter(PAGE, Allocation { length: 2 * PAGE, context: 2, device: 0 });
+        assert_eq!(books.strike(PAGE), Some((0, 2 * PAGE)));
+        assert_eq!(books.context_gone(1), PAGE);
+        assert_eq!((books.strike(PAGE), books.context_gone(2)), (None, 0));
     }
 
     proptest! {

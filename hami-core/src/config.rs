@@ -12,6 +12,8 @@ pub(crate) mod names {
     pub(crate) const MEMORY_LIMIT: &str = "CUDA_DEVICE_MEMORY_LIMIT";
     /// Percent of compute granted, per device.
     pub(crate) const SM_LIMIT: &str = "CUDA_DEVICE_SM_LIMIT";
+    /// Whether a quota may exceed the device's memory.
+    pub(crate) const OVERSUBSCRIBE: &str = "CUDA_OVERSUBSCRIBE";
     /// Path of the shared region.
     pub(crate) const SHARED_CACHE: &str = "CUDA_DEVICE_MEMORY_SHARED_CACHE";
     /// Which devices CUDA shows, and in which order.
@@ -29,7 +31,11 @@ pub(crate) struct Config {
     /// By index: `Some(None)` is "no limit on this device", whatever `memory` says.
     memory_by_index: Vec<Option<Option<u64>>>,
     /// Whether any compute limit is set.
-    pub(crate) compute_limited: bool,
+    compute_limited: bool,
+    /// Whether a quota may exceed the device.
+    oversubscribe: bool,
+    /// `CUDA_VISIBLE_DEVICES` as it is when CUDA reads it.
+    visible: Option<String>,
     /// The shared region's file, if one is named.
     pub(crate) region: Option<PathBuf>,
 }
@@ -75,11 +81,11 @@ impl Config {
         let percent = |name: &str| -> Result<bool, Unreadable> {
             let Some(value) = lookup(name) else { return Ok(false) };
             match value.trim().parse::<u32>() {
-                Ok(percent) if percent <= 100 => Ok(percent != 0 && percent != 100),
-                _ => Err(Unreadable {
+                Ok(percent) => Ok((1..100).contains(&percent)),
+                Err(_) => Err(Unreadable {
                     variable: name.to_owned(),
                     value,
-                    accepted: "accepted is a whole number from 0 (no limit) to 100",
+                    accepted: "accepted is a whole number of percent; 0, and 100 or more, mean no limit",
                 }),
             }
         };
@@ -95,7 +101,15 @@ impl Config {
             compute_limited |= percent(&indexed(names::SM_LIMIT, index))?;
         }
         let region = lookup(names::SHARED_CACHE).map(PathBuf::from);
-        Ok(Self { memory, memory_by_index, compute_limited, region })
+        let oversubscribe = lookup(names::OVERSUBSCRIBE).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+        Ok(Self {
+            memory,
+            memory_by_index,
+            compute_limited,
+            oversubscribe,
+            visible: lookup(names::VISIBLE_DEVICES),
+            region,
+        })
     }
 
     /// Bytes granted on the device with this index; `None`: no limit.
@@ -113,18 +127,25 @@ impl Config {
             || self.memory_by_index.iter().any(|own| matches!(own, Some(Some(_))))
     }
 
+    /// Variables that ask for what this version does not do.
+    pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static str> {
+        [(self.compute_limited, names::SM_LIMIT), (self.oversubscribe, names::OVERSUBSCRIBE)]
+            .into_iter()
+            .filter_map(|(asked, name)| asked.then_some(name))
+    }
+
+    /// Index, among the devices that the container has, of the CUDA device with this ordinal; `None` when
+    /// `CUDA_VISIBLE_DEVICES` named devices in another way than by index.
+    pub(crate) fn container_index(&self, ordinal: usize) -> Option<usize> {
+        match &self.visible {
+            None => Some(ordinal),
+            Some(list) => list.split(',').nth(ordinal)?.trim().parse().ok(),
+        }
+    }
+
     /// Whether devices differ, so that it matters which index a device has.
     pub(crate) fn differs_by_index(&self) -> bool {
         !self.memory_by_index.is_empty()
-    }
-}
-
-/// Index, among the devices that the container has, of the CUDA device with this ordinal; `None` when
-/// `CUDA_VISIBLE_DEVICES` names devices in another way than by index.
-pub(crate) fn container_index(ordinal: usize) -> Option<usize> {
-    match variable(&std::ffi::CString::new(names::VISIBLE_DEVICES).ok()?) {
-        None => Some(ordinal),
-        Some(list) => list.split(',').nth(ordinal)?.trim().parse().ok(),
     }
 }
 

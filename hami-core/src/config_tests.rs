@@ -37,7 +37,7 @@ fn an_unreadable_value_is_named_with_what_is_accepted() {
     for (name, value) in [
         ("CUDA_DEVICE_MEMORY_LIMIT", "abc"),
         ("CUDA_DEVICE_MEMORY_LIMIT_7", "-1"),
-        ("CUDA_DEVICE_SM_LIMIT", "101"),
+        ("CUDA_DEVICE_SM_LIMIT", "-5"),
         ("CUDA_DEVICE_SM_LIMIT_2", "50%"),
     ] {
         let message = read(&[(name, value)]).unwrap_err().to_string();
@@ -46,7 +46,10 @@ fn an_unreadable_value_is_named_with_what_is_accepted() {
 }
 
 #[test]
-fn compute_limits_are_seen() {
-    assert!(read(&[("CUDA_DEVICE_SM_LIMIT_1", "30")]).unwrap().compute_limited);
-    assert!(!read(&[("CUDA_DEVICE_SM_LIMIT", "0"), ("CUDA_DEVICE_SM_LIMIT_1", "100")]).unwrap().compute_limited);
+fn what_has_no_effect_yet_is_known() {
+    let without_effect = |variables| read(variables).unwrap().without_effect().collect::<Vec<_>>();
+    assert_eq!(without_effect(&[("CUDA_DEVICE_SM_LIMIT_1", "30")]), ["CUDA_DEVICE_SM_LIMIT"]);
+    assert_eq!(without_effect(&[("CUDA_OVERSUBSCRIBE", "true")]), ["CUDA_OVERSUBSCRIBE"]);
+    let none = &[("CUDA_DEVICE_SM_LIMIT", "0"), ("CUDA_DEVICE_SM_LIMIT_1", "100"), ("CUDA_DEVICE_SM_LIMIT_2", "120")];
+    assert_eq!(without_effect(none), [""; 0]);
 }

@@ -56,7 +56,9 @@ pub(crate) fn get(tenant: &Tenant, inside: &Inside) -> Option<Current> {
             return None;
         }
         let quota = tenant.of_ordinal(device);
-        inside.last_context().set(LastContext { context, destroyed, quota });
+        if !Quota::may_change(quota) {
+            inside.last_context().set(LastContext { context, destroyed, quota });
+        }
         quota
     };
     quota.map(|quota| Current { context, quota })

@@ -222,6 +222,30 @@ pub(crate) fn in_c_library(name: &CStr) -> Option<*const c_void> {
     .or_else(|| first_object(|object| if object.contains(an_address_of_ours()) { None } else { object.function(name) }))
 }
 
+/// Keeps a loaded library where it is for good, so that addresses in it may be remembered: a program may close it and
+/// open it again elsewhere. Called once an address was found, before it is kept.
+pub(crate) fn pin(soname: &CStr) {
+    open_library(soname, libc::RTLD_NOLOAD);
+}
+
+/// Opens a library for good by the C library's own dlopen. Answers whether it is loaded now.
+pub(crate) fn open_library(soname: &CStr, flags: c_int) -> bool {
+    type Dlopen = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
+    let Some(dlopen) = in_c_library(c"dlopen") else { return false };
+    // SAFETY: the C library's dlopen has this signature.
+    let dlopen = unsafe { core::mem::transmute::<*const c_void, Dlopen>(dlopen) };
+    // SAFETY: a NUL-terminated name and valid flags.
+    !unsafe { dlopen(soname.as_ptr(), flags | libc::RTLD_LAZY | libc::RTLD_LOCAL | libc::RTLD_NODELETE) }.is_null()
+}
+
+/// Whether the object that an address lies in comes before this library in load order.
+pub(crate) fn stands_before_us(address: *const c_void) -> bool {
+    first_object(|object| {
+        let (theirs, ours) = (object.contains(address as usize), object.contains(an_address_of_ours()));
+        (theirs || ours).then_some(theirs && !ours)
+    }) == Some(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 // UNSAFETY: dlopen and vendor calls.
 #![expect(unsafe_code)]
 
-use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::ffi::c_uint;
 use core::mem::MaybeUninit;
 use core::ptr;
 use std::ffi::CString;
@@ -11,12 +11,15 @@ use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext};
 use ffi_headers::nvml::{NVML_SUCCESS, nvmlDevice_t, nvmlMemory_t, nvmlProcessInfo_t};
 
 use crate::table::Library;
-use crate::{books, find, log, vendor};
+use crate::{books, find, vendor};
 
 /// Most processes on one device that are looked through.
 const MAX_PROCESSES: usize = 1024;
 /// A context that takes more than this is a wrong measurement: others allocated meanwhile.
 const MOST_PLAUSIBLE: u64 = 4 << 30;
+
+/// Contexts commonly take less: the bound where nothing can be measured.
+const COMMON_MOST: u64 = 512 << 20;
 
 /// A look at one device before a context is made.
 pub(crate) struct Before {
@@ -31,16 +34,11 @@ struct Nvml;
 impl Nvml {
     /// Loads NVML if need be, and starts it. `None` where there is none.
     fn start() -> Option<Self> {
-        if find::in_library(Library::Nvml.soname(), c"nvmlInit_v2").is_none() {
-            let dlopen = find::in_c_library(c"dlopen")?;
-            // SAFETY: the C library's dlopen has this signature.
-            let dlopen = unsafe {
-                core::mem::transmute::<*const c_void, unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void>(dlopen)
-            };
-            // SAFETY: a NUL-terminated name and valid flags. The library stays loaded, as it would for any NVML client.
-            if unsafe { dlopen(Library::Nvml.soname().as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL) }.is_null() {
-                return None;
-            }
+        // It stays loaded: addresses in it are remembered.
+        if find::in_library(Library::Nvml.soname(), c"nvmlInit_v2").is_none()
+            && !find::open_library(Library::Nvml.soname(), 0)
+        {
+            return None;
         }
         // SAFETY: no arguments; each start is balanced by a shutdown on drop.
         (unsafe { vendor::nvml_init() } == NVML_SUCCESS).then_some(Self)
@@ -130,35 +128,59 @@ pub(crate) fn before_context(uuid: [u8; 16]) -> Option<Before> {
 pub(crate) enum Took {
     /// By NVML's figure for this process: right for every process of the tenant.
     Exactly(u64),
+    /// There is no NVML: no more than this, by what the driver says of the device.
+    AtMost(u64),
     /// By what the whole device had less afterwards: others may have moved meanwhile, so it is good for this one alone.
     Roughly(u64),
 }
 
-/// What the context took that was made since `before`. `held` is what this process had taken already; `probing` takes
-/// and gives back bytes of the quota around a probe.
-pub(crate) fn context_took(
-    before: &Before,
-    context: CUcontext,
-    held: u64,
-    probing: impl Fn(u64, &mut dyn FnMut()) -> bool,
-) -> Option<Took> {
-    let processes = before.nvml.processes(before.device);
+/// What the context took that was just made. `held` is what this process had taken before, `others` what the whole tenant
+/// had, `budget` what was taken for the context.
+pub(crate) fn context_took(before: Option<Before>, context: CUcontext, held: u64, others: u64, budget: u64) -> Took {
+    let Some(before) = before else { return Took::AtMost(at_most(context, others)) };
     let own = if in_first_pid_namespace() {
+        let processes = before.nvml.processes(before.device);
         let own = |(pid, _): &&(c_uint, u64)| *pid == std::process::id();
         processes.as_ref().and_then(|processes| processes.iter().find(own)).map(|(_, used)| *used)
     } else {
-        found_by_moving(before, context, probing)
+        found_by_moving(&before, context, budget)
     };
-    let took = match own {
-        Some(used) => Took::Exactly(used.saturating_sub(held)),
-        None => Took::Roughly(before.nvml.device_used(before.device)?.saturating_sub(before.used)),
-    };
-    let (Took::Exactly(bytes) | Took::Roughly(bytes)) = took;
-    if bytes > MOST_PLAUSIBLE {
-        log::warning!("a context seems to take {bytes} bytes; that is not believed, and this one is not charged");
+    match own {
+        Some(used) if used.saturating_sub(held) <= MOST_PLAUSIBLE => Took::Exactly(used.saturating_sub(held)),
+        _ => Took::Roughly(before.less_now().min(MOST_PLAUSIBLE)),
+    }
+}
+
+impl Before {
+    /// Bytes that the device has less than before.
+    fn less_now(&self) -> u64 {
+        self.nvml.device_used(self.device).unwrap_or(self.used).saturating_sub(self.used)
+    }
+}
+
+/// A bound on what a context takes, without NVML: all that is used of the device and not by the tenant's other
+/// allocations, but no more than contexts commonly take.
+fn at_most(context: CUcontext, others: u64) -> u64 {
+    let (mut free, mut total) = (0_usize, 0_usize);
+    let asked = with_current(context, || {
+        // SAFETY: two locals to write.
+        unsafe { vendor::mem_get_info(&raw mut free, &raw mut total) }
+    });
+    let used = if asked == Some(CUDA_SUCCESS) { (total - free.min(total)) as u64 } else { u64::MAX };
+    used.saturating_sub(others).min(COMMON_MOST)
+}
+
+/// Runs `work` with a context that is the current one meanwhile.
+fn with_current<T>(context: CUcontext, work: impl FnOnce() -> T) -> Option<T> {
+    // SAFETY: a context that was just made; what is pushed is popped.
+    if unsafe { vendor::ctx_push_current(context) } != CUDA_SUCCESS {
         return None;
     }
-    Some(took)
+    let done = work();
+    let mut popped = ptr::null_mut();
+    // SAFETY: a local to write.
+    let _popped = unsafe { vendor::ctx_pop_current(&raw mut popped) };
+    Some(done)
 }
 
 /// Whether PIDs here are those of the machine, as NVML lists them. The number is the kernel's PROC_PID_INIT_INO.
@@ -169,18 +191,14 @@ fn in_first_pid_namespace() -> bool {
 /// Bytes of a device that this process holds, where it does not know the PID by which NVML lists it: the process whose
 /// figure goes up by just as much as we allocate, and down again when we free it, is us. Several tries, each of another
 /// size, since others allocate as well.
-fn found_by_moving(
-    before: &Before,
-    context: CUcontext,
-    probing: impl Fn(u64, &mut dyn FnMut()) -> bool,
-) -> Option<u64> {
+fn found_by_moving(before: &Before, context: CUcontext, budget: u64) -> Option<u64> {
     const TRIES: u64 = 8;
     (0..TRIES).find_map(|attempt| {
         // 1 to 8 pages, in an order that differs between processes that start together.
         let bytes = books::PAGE * (1 + (u64::from(std::process::id()) + 3 * attempt) % 8);
-        let mut found = None;
-        let granted = probing(bytes, &mut || found = moved_by(before, context, bytes));
-        found.filter(|_| granted)
+        // Within what was taken for the context: what it needs is commonly less, or not more than the device has lost.
+        let needs = COMMON_MOST.min(before.less_now());
+        (needs + bytes <= budget).then(|| moved_by(before, context, bytes)).flatten()
     })
 }
 
@@ -188,26 +206,23 @@ fn found_by_moving(
 fn moved_by(before: &Before, context: CUcontext, bytes: u64) -> Option<u64> {
     let list = || before.nvml.processes(before.device);
     let first = list()?;
-    let (mut pointer, mut popped) = (0, ptr::null_mut());
-    // SAFETY: a context that was just made, and locals to write; what is pushed is popped.
-    if unsafe { vendor::ctx_push_current(context) } != CUDA_SUCCESS {
-        return None;
-    }
-    // SAFETY: as above.
-    let allocated = unsafe { vendor::mem_alloc(&raw mut pointer, bytes as usize) } == CUDA_SUCCESS;
-    let second = list();
-    if allocated {
+    let second = with_current(context, || {
+        let mut pointer = 0;
+        // SAFETY: a local to write.
+        if unsafe { vendor::mem_alloc(&raw mut pointer, bytes as usize) } != CUDA_SUCCESS {
+            return None;
+        }
+        let second = list();
         // SAFETY: allocated just now, and nobody else knows it.
         let _freed = unsafe { vendor::mem_free(pointer) };
-    }
-    // SAFETY: as above.
-    let _popped = unsafe { vendor::ctx_pop_current(&raw mut popped) };
-    let (second, third) = (second?, list()?);
+        second
+    });
+    let (second, third) = (second??, list()?);
     let of = |list: &[(c_uint, u64)], pid| list.iter().find(|(known, _)| *known == pid).map(|(_, used)| *used);
     let mut followed =
         first.iter().filter(|(pid, used)| of(&second, *pid) == Some(used + bytes) && of(&third, *pid) == Some(*used));
-    match (allocated, followed.next(), followed.next()) {
-        (true, Some((_, used)), None) => Some(*used),
+    match (followed.next(), followed.next()) {
+        (Some((_, used)), None) => Some(*used),
         _ => None,
     }
 }

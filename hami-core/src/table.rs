@@ -91,7 +91,7 @@ impl Row {
     /// The vendor's own function, if its library is loaded and has it.
     #[inline]
     pub(crate) fn original(&self) -> Option<*const c_void> {
-        // Relaxed: the address of code that the loader has mapped for good; nothing else hangs on it.
+        // Relaxed: the address of code that stays mapped for good (`find_original` sees to it); nothing else hangs on it.
         let known = self.original.load(Ordering::Relaxed);
         if known.is_null() { self.find_original() } else { Some(known) }
     }
@@ -99,6 +99,7 @@ impl Row {
     #[cold]
     fn find_original(&self) -> Option<*const c_void> {
         let found = crate::find::in_library(self.library.soname(), self.name)?;
+        crate::find::pin(self.library.soname());
         self.original.store(found.cast_mut(), Ordering::Relaxed); // as in `original`
         Some(found)
     }

@@ -21,7 +21,7 @@ same_signature! {
         cuMemAllocPitch_v2, cuMemAllocManaged, cuMemFree, cuMemFree_v2, cuMemAllocAsync,
         cuMemAllocAsync_ptsz as PFN_cuMemAllocAsync, cuMemAllocFromPoolAsync,
         cuMemAllocFromPoolAsync_ptsz as PFN_cuMemAllocFromPoolAsync, cuMemFreeAsync,
-        cuMemFreeAsync_ptsz as PFN_cuMemFreeAsync, cuMemGetInfo, cuMemGetInfo_v2, cuDeviceTotalMem, cuDeviceTotalMem_v2;
+        cuMemFreeAsync_ptsz as PFN_cuMemFreeAsync, cuMemPoolCreate, cuMemPoolDestroy, cuMemGetInfo, cuMemGetInfo_v2, cuDeviceTotalMem, cuDeviceTotalMem_v2;
     nvml, ffi_nvml: nvmlDeviceGetMemoryInfo, nvmlDeviceGetMemoryInfo_v2;
 }
 

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUuuid};
-use shared_region::{Access, Member, Region};
+use shared_region::{Access, Member, Region, RegionError};
 
 use crate::books::{AddressMap, Books};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::{log, measure, vendor};
 
 /// CUDA ordinals for which an answer is kept.
@@ -40,12 +40,17 @@ pub(crate) struct Quota {
     uuid: [u8; 16],
 }
 
+/// The quota on a device that the region does not account for, as long as it does not.
+static NOTHING: Quota = Quota { device: 0, limit: 0, uuid: [0; 16] };
+
 /// This process as a tenant.
 pub(crate) struct Tenant {
     /// `None` when a value could not be read: then nothing is granted.
     config: Option<Config>,
-    /// `None` when the region cannot be used: then nothing is granted.
-    region: OnceLock<Option<Region>>,
+    /// Empty while it was not needed or could not be opened: then nothing is granted.
+    region: OnceLock<Region>,
+    /// Whether it was said that the region cannot be used.
+    region_failed: AtomicBool,
     private: Mutex<Private>,
     /// Quotas by UUID; `None`: this device has no limit. They live as long as the process.
     quotas: Mutex<Vec<([u8; 16], Option<&'static Quota>)>>,
@@ -78,8 +83,21 @@ pub(crate) struct Private {
     pub(crate) contexts: AddressMap<Charged>,
     /// The primary context's handle, by device ordinal, while it is charged.
     pub(crate) primary: AddressMap<usize>,
+    /// How many threads are making a context, by the ordinal of its device.
+    pub(crate) making: AddressMap<u32>,
     /// Pools that were charged for what they keep reserved, by handle.
-    pub(crate) pools: AddressMap<Charged>,
+    pub(crate) pools: AddressMap<Pool>,
+    /// Pools that the program made, with the ordinal of their device; `None`: they are not on a device.
+    pub(crate) made_pools: AddressMap<Option<CUdevice>>,
+}
+
+/// A pool that was charged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pool {
+    /// Quota on its device.
+    pub(crate) quota: &'static Quota,
+    /// What it was charged for.
+    pub(crate) bytes: u64,
 }
 
 /// Bytes that were charged for something that is no allocation.
@@ -127,6 +145,7 @@ fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
     let tenant = Box::into_raw(Box::new(Tenant {
         config,
         region: OnceLock::new(),
+        region_failed: AtomicBool::new(false),
         private: Mutex::default(),
         quotas: Mutex::default(),
         by_ordinal: [const { OnceLock::new() }; MAX_ORDINALS],
@@ -188,21 +207,31 @@ impl Tenant {
         }
     }
 
-    /// The region, opened at the first need.
+    /// The region, opened at the first need. A failure is said once, and tried again at the next need.
+    #[inline]
     pub(crate) fn region(&self) -> Option<&Region> {
-        self.region
-            .get_or_init(|| {
-                let config = self.config.as_ref()?;
-                let path = config.region.clone().unwrap_or_else(default_region);
-                match Region::open_or_create(&path, Access::default()) {
-                    Ok(region) => Some(region),
-                    Err(error) => {
-                        log::error!("{error}; no device memory is granted until it is mended");
-                        None
-                    }
-                }
-            })
-            .as_ref()
+        self.region.get().or_else(|| self.open_region())
+    }
+
+    #[cold]
+    fn open_region(&self) -> Option<&Region> {
+        let config = self.config.as_ref()?;
+        let path = config.region.clone().unwrap_or_else(default_region);
+        match Region::open_or_create(&path, Access::default()) {
+            Ok(region) => {
+                let _another_thread_was_first = self.region.set(region);
+                self.region.get()
+            }
+            Err(error) => self.region_fails(&error),
+        }
+    }
+
+    fn region_fails<T>(&self, error: &RegionError) -> Option<T> {
+        // Relaxed: only counts.
+        if !self.region_failed.swap(true, Ordering::Relaxed) {
+            log::error!("{error}; no device memory is granted until it is mended");
+        }
+        None
     }
 
     pub(crate) fn private(&self) -> MutexGuard<'_, Private> {
@@ -226,9 +255,10 @@ impl Tenant {
         }
         let uuid = uuid.bytes.map(|byte| byte as u8);
         let quota = self.of_uuid(uuid, total as u64, || {
-            config::container_index(ordinal as usize).or_else(|| measure::nvml_index(uuid)).unwrap_or(ordinal as usize)
+            let listed = self.config.as_ref().and_then(|config| config.container_index(ordinal as usize));
+            listed.or_else(|| measure::nvml_index(uuid)).unwrap_or(ordinal as usize)
         });
-        *known.get_or_init(|| quota)
+        if Quota::may_change(quota) { quota } else { *known.get_or_init(|| quota) }
     }
 
     /// The quota on a device, given its size and a way to find its index among the container's devices.
@@ -241,14 +271,18 @@ impl Tenant {
             None => Some(0),
             Some(config) => config.memory_limit(if config.differs_by_index() { index() } else { 0 }),
         };
-        let quota = limit.map(|limit| {
-            let device = self.region().and_then(|region| {
-                region.device(uuid).map_err(|error| log::error!("{error}; nothing is granted on this device")).ok()
-            });
-            let limit = if device.is_some() { limit.min(total) } else { 0 };
-            log::info!("device {uuid:02x?}: {limit} bytes granted of {total}");
-            &*Box::leak(Box::new(Quota { device: device.unwrap_or(0), limit, uuid }))
-        });
+        let quota = match limit {
+            None => None,
+            Some(limit) => {
+                let device = self
+                    .region()
+                    .and_then(|region| region.device(uuid).or_else(|error| self.region_fails(&error).ok_or(())).ok());
+                let Some(device) = device else { return Some(&NOTHING) };
+                let limit = limit.min(total);
+                log::info!("device {uuid:02x?}: {limit} bytes granted of {total}");
+                Some(&*Box::leak(Box::new(Quota { device, limit, uuid })))
+            }
+        };
         quotas.push((uuid, quota));
         quota
     }
@@ -264,7 +298,9 @@ impl Tenant {
             return *quota;
         }
         let quota = find()?; // not kept when NVML would not say: it may later
-        known().push((handle, quota));
+        if !Quota::may_change(quota) {
+            known().push((handle, quota));
+        }
         quota
     }
 
@@ -272,11 +308,14 @@ impl Tenant {
     #[inline]
     pub(crate) fn take(&self, quota: &Quota, bytes: u64) -> bool {
         let Some(region) = self.region() else { return false };
-        if region.used(quota.device).checked_add(bytes).is_none_or(|sum| sum > quota.limit) {
-            // The answer is clear, unless somebody died: no lock and no system call, most of the time.
-            return bytes <= quota.limit && self.sweep(region) > 0 && self.take_from(region, quota, bytes);
-        }
-        self.take_from(region, quota, bytes)
+        let fits = || region.used(quota.device).checked_add(bytes).is_some_and(|sum| sum <= quota.limit);
+        let granted = || fits() && self.take_from(region, quota, bytes);
+        // A refusal is clear, unless somebody died: no lock and no system call, most of the time.
+        granted()
+            || (bytes <= quota.limit && {
+                self.sweep(region);
+                granted()
+            })
     }
 
     fn take_from(&self, region: &Region, quota: &Quota, bytes: u64) -> bool {
@@ -315,22 +354,24 @@ impl Tenant {
         region.used(quota.device)
     }
 
-    /// Looks for dead processes and gives back what they held, unless that was done a moment ago. Answers the bytes.
-    fn sweep(&self, region: &Region) -> u64 {
-        let now = coarse_clock();
-        // Relaxed: of several that come at once, one looks; a stale value means one look more.
-        let last = self.last_sweep.load(Ordering::Relaxed);
-        if now.wrapping_sub(last) < SWEEP_INTERVAL
-            || self.last_sweep.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
-            return 0;
+    /// Looks for dead processes and gives back what they held, unless that was done a moment ago. A thread that comes
+    /// while another looks waits for it, and then needs not look itself.
+    fn sweep(&self, region: &Region) {
+        let due = || {
+            let now = coarse_clock();
+            // Relaxed: a stale value means one look more.
+            (now.wrapping_sub(self.last_sweep.load(Ordering::Relaxed)) >= SWEEP_INTERVAL).then_some(now)
+        };
+        if due().is_none() {
+            return;
         }
         let private = self.private();
+        let Some(now) = due() else { return };
         let swept = region.sweep(private.member.as_ref());
+        self.last_sweep.store(now, Ordering::Relaxed); // as above
         if swept.bytes > 0 {
             log::info!("{} bytes of {} dead processes are free again", swept.bytes, swept.processes);
         }
-        swept.bytes
     }
 
     /// Bytes of a device that this process holds.
@@ -338,13 +379,15 @@ impl Tenant {
         self.private().member.as_ref().map_or(0, |member| member.held(device))
     }
 
-    /// Says once that a compute limit was asked for and is not enforced.
-    pub(crate) fn mention_compute_limit(&self) {
-        static SAID: AtomicU8 = AtomicU8::new(0);
-        if self.config.as_ref().is_some_and(|config| config.compute_limited) && SAID.swap(1, Ordering::Relaxed) == 0
-        // Relaxed: only counts
-        {
-            log::warning!("{} is set, but this version does not limit compute", config::names::SM_LIMIT);
+    /// Says once what was asked for and is not done.
+    pub(crate) fn mention_what_has_no_effect(&self) {
+        static SAID: AtomicBool = AtomicBool::new(false);
+        let Some(config) = &self.config else { return };
+        // Relaxed: only counts.
+        if config.without_effect().next().is_some() && !SAID.swap(true, Ordering::Relaxed) {
+            for name in config.without_effect() {
+                log::warning!("{name} is set, but has no effect in this version");
+            }
         }
     }
 }
@@ -373,18 +416,23 @@ impl Private {
 }
 
 impl Quota {
+    /// Whether this answer holds only for now.
+    pub(crate) fn may_change(quota: Option<&'static Self>) -> bool {
+        quota.is_some_and(|quota| ptr::eq(quota, &NOTHING))
+    }
+
     /// The device's UUID as NVML writes it.
     pub(crate) fn uuid(&self) -> [u8; 16] {
         self.uuid
     }
 }
 
-/// Where processes of one user share a region when nobody names one.
+/// Where processes of one user share a region when nobody names one. Another release with another layout finds another.
 fn default_region() -> PathBuf {
     // SAFETY: geteuid cannot fail.
     let user = unsafe { libc::geteuid() };
     let directory = ["/dev/shm", "/tmp"].into_iter().find(|path| std::path::Path::new(path).is_dir()).unwrap_or("/tmp");
-    PathBuf::from(format!("{directory}/hami-{user}.region"))
+    PathBuf::from(format!("{directory}/hami-{user}-{:08x}.region", shared_region::LAYOUT))
 }
 
 /// Nanoseconds of the coarse monotonic clock: a read of memory, no system call, steps of a few milliseconds at most.

@@ -25,12 +25,13 @@ macro_rules! functions {
             /// As the vendor documents the function.
             pub(crate) unsafe fn $name($($arg: $ty),*) -> $result {
                 static ADDRESS: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-                // Relaxed: the address of code that the loader has mapped for good.
+                // Relaxed: the address of code that stays mapped for good, being pinned below.
                 let mut address = ADDRESS.load(Ordering::Relaxed).cast_const();
                 if address.is_null() {
                     let Some(found) = crate::find::in_library(Library::$library.soname(), $symbol) else {
                         return $missing;
                     };
+                    crate::find::pin(Library::$library.soname());
                     ADDRESS.store(found.cast_mut(), Ordering::Relaxed); // as above
                     address = found;
                 }
@@ -66,6 +67,16 @@ functions! {
     primary_ctx_get_state as c"cuDevicePrimaryCtxGetState" (device: CUdevice, flags: *mut c_uint, active: *mut c_int);
     /// Lets go of a device's primary context.
     primary_ctx_release as c"cuDevicePrimaryCtxRelease_v2" (device: CUdevice);
+    /// How many devices CUDA shows.
+    device_get_count as c"cuDeviceGetCount" (count: *mut c_int);
+    /// Free and total bytes of the current context's device.
+    mem_get_info as c"cuMemGetInfo_v2" (free: *mut usize, total: *mut usize);
+    /// The context that a stream belongs to.
+    stream_get_ctx as c"cuStreamGetCtx" (stream: CUstream, context: *mut CUcontext);
+    /// The pool that a device had from the start.
+    device_get_default_mem_pool as c"cuDeviceGetDefaultMemPool" (pool: *mut CUmemoryPool, device: CUdevice);
+    /// Gives a pool's unused memory back to the device, but for `keep` bytes.
+    mem_pool_trim_to as c"cuMemPoolTrimTo" (pool: CUmemoryPool, keep: usize);
     /// The pool from which a device's stream-ordered allocations come.
     device_get_mem_pool as c"cuDeviceGetMemPool" (pool: *mut CUmemoryPool, device: CUdevice);
     /// One attribute of a pool.

@@ -29,9 +29,10 @@ type Environment = BTreeMap<OsString, OsString>;
 
 /// Run a command on a part of an accelerator
 ///
-/// The command, and all it starts, together get the memory asked for on each device. An allocation beyond it is refused
-/// as out of memory, and nvidia-smi shows the quota as the device's size. `hami` becomes the command: process id, signals,
-/// terminal and exit status are the command's own.
+/// The command and the programs it starts together get the memory asked for on each device; only what runs under a
+/// `hami run --memory` within it counts apart. An allocation beyond the quota is refused as out of memory, and nvidia-smi
+/// shows the quota as the device's size. `hami` becomes the command: process id, signals, terminal and exit status are the
+/// command's own.
 #[derive(Args)]
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct Options {
@@ -93,8 +94,9 @@ Two runs are two tenants:
 
 A run within a run:
   Without --memory it shares the quota around it. With --memory it has a quota of its own, at most as large as the one
-  around it. What it uses then counts against its own quota only, not against the one around it as well. --device may
-  only choose among the devices that CUDA_VISIBLE_DEVICES names already.
+  around it. What it uses then counts against its own quota only, not against the one around it as well, so that together
+  they may use more than the outer quota. --device may only choose among the devices that CUDA_VISIBLE_DEVICES names
+  already.
 
 What is not held:
   Programs that the dynamic loader does not preload into: statically linked ones, and set-user-ID ones. Programs that

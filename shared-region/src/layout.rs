@@ -42,7 +42,7 @@ pub(crate) struct Device {
     /// The device's UUID as one number; 0 while the entry is free. Writer: claimer, by compare-and-swap from 0, once.
     pub uuid: AtomicU128,
     /// Bytes that one context of a process takes on this device, as first measured; 0 while unknown.
-    /// Writer: anybody, by compare-and-swap from 0, once.
+    /// Writer: anybody, by compare-and-swap from 0; back to 0 by who finds itself the only user of the file.
     pub context_bytes: AtomicU64,
 }
 
@@ -82,6 +82,14 @@ pub(crate) const LAYOUT_HASH: u64 = fnv1a(&[
     offset_of!(Slot, pid),
     offset_of!(Slot, records),
     size_of::<Record>(),
+    Record::OFFSETS[0],
+    Record::OFFSETS[1],
+    Record::OFFSETS[2],
+    offset_of!(Header, magic),
+    offset_of!(Header, version),
+    offset_of!(Header, slots_used),
+    offset_of!(Header, size),
+    offset_of!(Header, layout_hash),
     VERSION as usize,
 ]);
 

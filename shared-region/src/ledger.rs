@@ -62,6 +62,14 @@ pub struct Record {
 }
 
 impl Record {
+    /// Where its words lie, for the hash of the layout.
+    #[cfg(not(loom))]
+    pub(crate) const OFFSETS: [usize; 3] = [
+        core::mem::offset_of!(Record, after),
+        core::mem::offset_of!(Record, intent),
+        core::mem::offset_of!(Record, acked),
+    ];
+
     /// An all-zero record, as a fresh file has it.
     #[cfg(any(loom, test))]
     fn zero() -> Self {

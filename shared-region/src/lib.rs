@@ -33,6 +33,10 @@ pub use map::{Access, Region, RegionError};
 #[cfg(not(loom))]
 pub use member::{Member, Swept};
 
+/// Tells layouts apart, for a place in a file's name: builds that cannot share a file then do not meet.
+#[cfg(not(loom))]
+pub const LAYOUT: u32 = (layout::LAYOUT_HASH ^ (layout::LAYOUT_HASH >> 32)) as u32;
+
 /// Does nothing in a shipped build; under the feature `kill-points` a test can make the process die here.
 #[inline(always)]
 fn kill_point(_point: u32) {

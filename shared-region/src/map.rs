@@ -130,7 +130,6 @@ impl Region {
                 Shared::Alone => {
                     let region = Self::map(path, file)?;
                     region.forget_measurements();
-                    use_lock::let_others_in(&region.file).map_err(io_error(path, "lock"))?;
                     return Ok(region);
                 }
             }
@@ -269,7 +268,7 @@ impl Region {
     /// Forgets what processes measured that are all gone: the driver may be another one by now.
     fn forget_measurements(&self) {
         for device in &self.layout().devices {
-            // Relaxed: nobody else is here; whoever comes later has asked the kernel for a lock that we held.
+            // Relaxed: a lone figure. Should somebody have come and measured in this very moment, it is measured again.
             device.context_bytes.store(0, Ordering::Relaxed);
         }
     }
@@ -306,7 +305,7 @@ fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
-/// open(2) with a mode that the umask cannot change for the worse (the caller sets the final mode by fchmod).
+/// open(2). The descriptor is never 0, 1 or 2: a program that runs without those writes there all the same.
 fn open_file(path: &Path, flags: libc::c_int, mode: libc::mode_t) -> io::Result<File> {
     let path = c_path(path)?;
     // SAFETY: the path is a NUL-terminated string that outlives the call.
@@ -315,7 +314,27 @@ fn open_file(path: &Path, flags: libc::c_int, mode: libc::mode_t) -> io::Result<
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the descriptor was just opened and belongs to nobody else.
-    Ok(unsafe { File::from_raw_fd(fd) })
+    let file = unsafe { File::from_raw_fd(fd) };
+    if fd > libc::STDERR_FILENO {
+        return Ok(file);
+    }
+    // SAFETY: plain numbers and a descriptor that `file` keeps open. The copy is the same opened file, locks included.
+    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made and belongs to nobody else; `file` closes the low one.
+    Ok(unsafe { File::from_raw_fd(copy) })
+}
+
+/// Whether this process may make a file as long as a region; if not, trying would bring it a signal.
+fn may_be_as_long() -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes one structure of ours.
+    if unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0 && limit.rlim_cur < SIZE as u64 {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    Ok(())
 }
 
 fn allocate(file: &File, offset: usize, len: usize) -> io::Result<()> {
@@ -364,6 +383,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn fill(file: &File, access: Access) -> io::Result<()> {
+    may_be_as_long()?;
     file.set_len(SIZE as u64)?;
     allocate(file, 0, core::mem::offset_of!(Layout, slots))?;
     file.write_all_at(&first_bytes(), 0)?;

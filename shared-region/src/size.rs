@@ -34,7 +34,10 @@ pub fn parse(text: &str) -> Result<u64, NotASize> {
     }
     let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| NotASize)? };
     let whole = whole.checked_mul(1 << shift).ok_or(NotASize)?;
-    whole.checked_add(fraction_of(fraction, shift)).ok_or(NotASize)
+    let bytes = whole.checked_add(fraction_of(fraction, shift)).ok_or(NotASize)?;
+    // Less than a byte must not become 0, which means no limit.
+    let is_zero = number.bytes().all(|digit| matches!(digit, b'0' | b'.'));
+    if bytes == 0 && !is_zero { Err(NotASize) } else { Ok(bytes) }
 }
 
 /// `0.fraction` of `1 << shift`, rounded down; exact for as many digits as can matter.
@@ -62,14 +65,32 @@ mod tests {
         assert_eq!(parse("80GB"), Ok(80 << 30));
         assert_eq!(parse("1.5GiB"), Ok(3 << 29));
         assert_eq!(parse(".5k"), Ok(512));
-        assert_eq!(parse("0"), Ok(0));
+        for text in ["0", "0.0g", "000"] {
+            assert_eq!(parse(text), Ok(0), "{text}");
+        }
     }
 
     #[test]
     fn what_is_not_a_size() {
-        for text in
-            ["abc", "-1", "12q", "5gg", "", ".", "1.2.3g", "g", "0x10", "1e9", "+4g", "4 g g", "99999999999g", "४g"]
-        {
+        for text in [
+            "abc",
+            "-1",
+            "12q",
+            "0.5",
+            ".9b",
+            "0.0001k",
+            "5gg",
+            "",
+            ".",
+            "1.2.3g",
+            "g",
+            "0x10",
+            "1e9",
+            "+4g",
+            "4 g g",
+            "99999999999g",
+            "४g",
+        ] {
             assert_eq!(parse(text), Err(NotASize), "{text:?}");
         }
     }

@@ -51,7 +51,12 @@ pub(crate) fn own_slot(file: &File, slot: usize) -> io::Result<bool> {
 
 /// Whether nobody but this opened file owns a slot, for certain. Doubt counts as an owner.
 pub(crate) fn slot_is_unowned(file: &File, slot: usize) -> bool {
-    let mut lock = byte_lock(libc::F_WRLCK, FIRST_SLOT_BYTE + slot as libc::off_t);
+    nobody_else_locks(file, FIRST_SLOT_BYTE + slot as libc::off_t)
+}
+
+/// Whether the kernel knows of no other opened file with a lock on a byte. Asks only: nobody is kept out.
+fn nobody_else_locks(file: &File, byte: libc::off_t) -> bool {
+    let mut lock = byte_lock(libc::F_WRLCK, byte);
     // SAFETY: a descriptor that `file` keeps open, and a lock structure of ours that the call writes.
     let asked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
     asked == 0 && lock.l_type == libc::F_UNLCK as libc::c_short
@@ -60,7 +65,7 @@ pub(crate) fn slot_is_unowned(file: &File, slot: usize) -> bool {
 /// How an opened file has become one of a region's users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shared {
-    /// The first one: nobody else has the file open.
+    /// The first one: nobody else had the file open at that moment.
     Alone,
     /// With others.
     WithOthers,
@@ -68,31 +73,24 @@ pub(crate) enum Shared {
     Removed,
 }
 
-/// Counts this opened file among the users of the region at `path`. Whoever comes alone keeps the others out until it
-/// calls [`let_others_in`].
+/// Counts this opened file among the users of the region at `path`. Keeps nobody out; waits, for a bounded time, only for
+/// somebody who is removing the file, which happens only to files without users.
 pub(crate) fn share(file: &File, path: &Path) -> Result<Shared, RegionError> {
     let failed = |what: &'static str| move |source| RegionError::Io { path: path.to_owned(), what, source };
     for _ in 0..PATIENCE {
-        let alone = try_lock(file, libc::F_WRLCK, USE_BYTE).map_err(failed("lock"))?;
-        if alone || try_lock(file, libc::F_RDLCK, USE_BYTE).map_err(failed("lock"))? {
+        if try_lock(file, libc::F_RDLCK, USE_BYTE).map_err(failed("lock"))? {
             let own = file.metadata().map_err(failed("examine"))?;
             let identity = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
             let named = std::fs::symlink_metadata(path).is_ok_and(|there| identity(there) == identity(own));
-            return Ok(match (named, alone) {
-                (false, _) => Shared::Removed,
-                (true, true) => Shared::Alone,
-                (true, false) => Shared::WithOthers,
+            return Ok(match named {
+                false => Shared::Removed,
+                true if nobody_else_locks(file, USE_BYTE) => Shared::Alone,
+                true => Shared::WithOthers,
             });
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     Err(failed("lock")(io::Error::from(io::ErrorKind::WouldBlock)))
-}
-
-/// Goes on as one user among others.
-pub(crate) fn let_others_in(file: &File) -> io::Result<()> {
-    // From alone to shared nobody else can be in the way.
-    try_lock(file, libc::F_RDLCK, USE_BYTE).map(drop)
 }
 
 /// Tries to become the only user.

@@ -98,9 +98,11 @@ fn the_books_show_the_devices() {
     assert_eq!(uuids.len(), 3);
     let again = stage.run(&["--devices", "3", "--model", "T4", "--", program, "--books"]);
     assert_eq!(again.stdout, output.stdout, "identities are the same in every run");
-    let sized = stage.run(&["--memory", "5GiB", "--", program, "--books"]);
-    let report: Report = serde_json::from_slice(&sized.stdout).expect("JSON");
-    assert_eq!(report.devices[0].total_bytes, 5 << 30);
+    for size in ["5GiB", "5Gi", "5gb", "5120mb", "0.0048828125T"] {
+        let sized = stage.run(&["--memory", size, "--", program, "--books"]);
+        let report: Report = serde_json::from_slice(&sized.stdout).expect("JSON");
+        assert_eq!(report.devices[0].total_bytes, 5 << 30, "{size}");
+    }
 }
 
 #[test]

@@ -20,9 +20,9 @@ const UNREADABLE: &[(&str, &str)] = &[
     (MEMORY_LIMIT, "99999999999999999999999"),
     ("CUDA_DEVICE_MEMORY_LIMIT_0", "abc"),
     ("CUDA_DEVICE_MEMORY_LIMIT_3", "-5g"),
-    ("CUDA_DEVICE_SM_LIMIT", "101"),
-    ("CUDA_DEVICE_SM_LIMIT", "half"),
-    ("CUDA_DEVICE_SM_LIMIT_1", "-1"),
+    ("CUDA_DEVICE_SM_LIMIT", "abc"),
+    ("CUDA_DEVICE_SM_LIMIT", "-5"),
+    ("CUDA_DEVICE_SM_LIMIT_1", "50%"),
 ];
 
 fn in_simulation(run: Run) -> Output {
@@ -73,6 +73,13 @@ fn empty_means_unset_and_zero_means_no_limit() {
         let tenant = Tenant::new(limit);
         in_simulation(tenant.hold(Run::new(client.path())).args(TRIES)).same_as(&native);
         assert!(!tenant.region().exists(), "{limit:?}: a region where nothing is limited");
+    }
+    // HAMi reads 100 percent of compute and more as no limit.
+    for percent in ["", "0", "100", "101", "120"] {
+        let tenant = Tenant::new("");
+        let run = tenant.hold(Run::new(client.path())).args(TRIES).env("CUDA_DEVICE_SM_LIMIT", percent);
+        in_simulation(run).same_as(&native);
+        assert!(!tenant.region().exists(), "{percent:?}: a region where nothing is limited");
     }
     // One device without limit, whatever is said for all.
     let tenant = Tenant::new("1g");

@@ -36,14 +36,13 @@ fn make_knows_each_target() {
 }
 
 #[test]
-fn each_other_command_runs_on_a_simulated_device() {
-    let clients = artefacts::client("nvidia-550");
-    let path = format!("{}:{}", clients.display(), std::env::var("PATH").expect("a PATH"));
+fn each_other_command_runs_as_typed() {
     let commands: Vec<_> = readme().into_iter().filter(|command| !command.starts_with("make ")).collect();
     assert_ne!(commands, [""; 0], "the README shows no command beside `make`: the test sees nothing");
+    // `make demo` stands before them, and fetches this.
+    artefacts::client("nvidia-550");
     for command in commands {
-        let run = Run::new("sh").args(["-c", &command]).env("PATH", &path).folder(artefacts::repository());
-        run.simulated([""; 0]).output().succeeded();
+        Run::new("sh").args(["-c", &command]).folder(artefacts::repository()).output().succeeded();
     }
 }
 

@@ -17,6 +17,16 @@ fn all_is_as_asked() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let demo = artefacts::repository().join("demo/run");
+    let pipeline = r#""$0" --simulated | head -3; echo "${PIPESTATUS[0]}""#;
+    let folder = artefacts::hami().parent().expect("a file lies in a folder").to_owned();
+    let output = Run::new("bash").args(["-c", pipeline]).arg(demo).env(artefacts::ARTEFACTS_VARIABLE, folder).output();
+    assert_eq!(output.stdout.lines().collect::<Vec<_>>().split_off(3), ["141"], "{output}");
+    assert_eq!(output.stderr, "", "{output}");
+}
+
+#[test]
 fn a_library_that_does_nothing_is_found_out() {
     let inert = Program::gcc("", &["-shared"]);
     let output = demo().env("HAMI_CORE_LIBRARY", inert.path()).output();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Line, Report};
+use super::{Line, Report, Standing};
 use crate::reference::Verdict;
 use crate::rows::Unit;
 use crate::samples::Summary;
@@ -37,10 +37,26 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
         }
         write_line(text, line)?;
     }
-    match &report.worse_than_reference[..] {
-        [] => writeln!(text, "\nNo row is worse than the reference's."),
-        worse => writeln!(text, "\nWorse than the reference's: {}", worse.join(", ")),
+    write_standing(text, &report.standing)
+}
+
+/// What the comparison comes to, and what it leaves out.
+fn write_standing(text: &mut String, standing: &Standing) -> std::fmt::Result {
+    let Standing { not_worse, worse, not_comparable, no_figure } = standing;
+    let compared = not_worse.len() + worse.len();
+    let left_out = not_comparable.len() + no_figure.len();
+    writeln!(text, "\nCompared with the reference: {compared} of {} rows.", compared + left_out)?;
+    for (what, keys) in [
+        ("Worse than the reference's", worse),
+        ("Not compared, since the reference's figure is of something else (README)", not_comparable),
+        ("Not compared, since the reference has no figure", no_figure),
+    ] {
+        match &keys[..] {
+            [] => writeln!(text, "{what}: none.")?,
+            keys => writeln!(text, "{what}: {}: {}.", keys.len(), keys.join(", "))?,
+        }
     }
+    Ok(())
 }
 
 fn write_line(text: &mut String, line: &Line) -> std::fmt::Result {
@@ -103,6 +119,23 @@ fn figure(value: f64, unit: Unit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_row_that_is_worse_or_left_out_is_named() {
+        let keys = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let (not_worse, worse) = (keys(&["good"]), keys(&["slow", "large"]));
+        let (not_comparable, no_figure) = (keys(&["other"]), keys(&[]));
+        let mut text = String::new();
+        write_standing(&mut text, &Standing { not_worse, worse, not_comparable, no_figure }).expect("into a String");
+        let expected = [
+            "",
+            "Compared with the reference: 3 of 4 rows.",
+            "Worse than the reference's: 2: slow, large.",
+            "Not compared, since the reference's figure is of something else (README): 1: other.",
+            "Not compared, since the reference has no figure: none.",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
 
     #[test]
     fn figures_in_words() {

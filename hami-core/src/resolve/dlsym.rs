@@ -46,29 +46,45 @@ fn libc_function(slot: &AtomicPtr<c_void>, name: &CStr) -> *const c_void {
     found
 }
 
-unsafe extern "C" fn judge_dlsym(handle: *mut c_void, name: *const c_char) -> Verdict {
+unsafe extern "C" fn judge_dlsym(handle: *mut c_void, name: *const c_char, caller: *const c_void) -> Verdict {
     let libc = libc_function(&LIBC_DLSYM, c"dlsym");
     let jump = Verdict { jump: libc, answer: ptr::null_mut() };
     // SAFETY: the address of libc's dlsym (or of `nothing`, which takes no arguments and ignores them).
     let ask = || unsafe { core::mem::transmute::<*const c_void, Dlsym>(libc)(handle, name) };
-    guard::fence(Verdict { jump: libc, answer: ptr::null_mut() }, || judge(handle, name, ask).unwrap_or(jump))
+    guard::fence(Verdict { jump: libc, answer: ptr::null_mut() }, || judge(handle, name, caller, ask).unwrap_or(jump))
 }
 
-unsafe extern "C" fn judge_dlvsym(handle: *mut c_void, name: *const c_char, version: *const c_char) -> Verdict {
+unsafe extern "C" fn judge_dlvsym(
+    handle: *mut c_void,
+    name: *const c_char,
+    version: *const c_char,
+    caller: *const c_void,
+) -> Verdict {
     let libc = libc_function(&LIBC_DLVSYM, c"dlvsym");
     let jump = Verdict { jump: libc, answer: ptr::null_mut() };
     // SAFETY: the address of libc's dlvsym (or of `nothing`, which takes no arguments and ignores them).
     let ask = || unsafe { core::mem::transmute::<*const c_void, Dlvsym>(libc)(handle, name, version) };
-    guard::fence(Verdict { jump: libc, answer: ptr::null_mut() }, || judge(handle, name, ask).unwrap_or(jump))
+    guard::fence(Verdict { jump: libc, answer: ptr::null_mut() }, || judge(handle, name, caller, ask).unwrap_or(jump))
 }
 
 /// Decides for a name; `None`: not ours to answer.
-fn judge(handle: *mut c_void, name: *const c_char, ask: impl FnOnce() -> *mut c_void) -> Option<Verdict> {
+fn judge(
+    handle: *mut c_void,
+    name: *const c_char,
+    caller: *const c_void,
+    ask: impl FnOnce() -> *mut c_void,
+) -> Option<Verdict> {
     if name.is_null() {
         return None;
     }
     // SAFETY: not NULL, so a NUL-terminated name, as dlsym requires.
-    let row = table::find(unsafe { CStr::from_ptr(name) })?;
+    let text = unsafe { CStr::from_ptr(name) };
+    // An interposer in front of us that looks for the next dlsym, by the version that libc's has: that is ours.
+    if handle == libc::RTLD_NEXT && (text == c"dlsym" || text == c"dlvsym") && find::stands_before_us(caller) {
+        let next = if text == c"dlsym" { dlsym as *const c_void } else { dlvsym as *const c_void };
+        return Some(Verdict { jump: ptr::null(), answer: next.cast_mut() });
+    }
+    let row = table::find(text)?;
     let ours = Verdict { jump: ptr::null(), answer: row.hook.cast_mut() };
     // These search the global scope, in which we stand before the driver.
     if handle == libc::RTLD_NEXT || handle == libc::RTLD_DEFAULT {
@@ -110,6 +126,7 @@ pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut
         "push rdi",
         "push rsi",
         "sub rsp, 8",
+        "mov rdx, [rsp + 24]", // the return address: who asks
         "call {judge}",
         "add rsp, 8",
         "pop rsi",
@@ -137,6 +154,7 @@ pub unsafe extern "C" fn dlvsym(handle: *mut c_void, name: *const c_char, versio
         "push rdi",
         "push rsi",
         "push rdx",
+        "mov rcx, [rsp + 24]", // the return address: who asks
         "call {judge}",
         "mov rcx, rdx",
         "pop rdx",
@@ -163,6 +181,7 @@ pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut
     naked_asm!(
         "stp x29, x30, [sp, #-32]!",
         "stp x0, x1, [sp, #16]",
+        "mov x2, x30", // the return address: who asks
         "bl {judge}",
         "mov x16, x0",
         "mov x17, x1",
@@ -189,6 +208,7 @@ pub unsafe extern "C" fn dlvsym(handle: *mut c_void, name: *const c_char, versio
         "stp x29, x30, [sp, #-48]!",
         "stp x0, x1, [sp, #16]",
         "str x2, [sp, #32]",
+        "mov x3, x30", // the return address: who asks
         "bl {judge}",
         "mov x16, x0",
         "mov x17, x1",

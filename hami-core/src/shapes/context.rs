@@ -4,12 +4,16 @@
 
 use core::ffi::{c_int, c_uint};
 
+use std::time::{Duration, Instant};
+
 use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUctxCreateParams, CUdevice, CUexecAffinityParam, CUresult};
+
+use shared_region::Region;
 
 use super::REFUSED;
 use crate::guard::{self, Inside};
-use crate::measure::Took;
-use crate::tenant::{self, Charged, Tenant};
+use crate::measure::{Before, Took};
+use crate::tenant::{self, Charged, Private, Quota, Tenant};
 use crate::{current, measure, vendor};
 
 /// cuInit: the region's file is opened before the driver opens its own, so that at death the kernel, which closes the
@@ -33,73 +37,201 @@ enum Kind {
     Created,
 }
 
+/// Taken for a context whose size nobody knows yet; no context seen takes more.
+const LIKELY_MOST: u64 = 1 << 30;
+/// How long a context waits for others to learn its size, or for another thread to make it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What was taken before a context is made.
+enum Reservation {
+    /// What contexts take on this device.
+    Known(u64),
+    /// Enough for any; what it really takes is to be measured.
+    Unknown(u64),
+    /// Nothing: this primary context lives already.
+    LivesAlready,
+}
+
+impl Reservation {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Known(bytes) | Self::Unknown(bytes) => *bytes,
+            Self::LivesAlready => 0,
+        }
+    }
+}
+
+/// Whether this is about a primary context that lives, and is charged.
+fn lives_already(tenant: &Tenant, kind: Kind, device: CUdevice) -> bool {
+    kind == Kind::Primary && tenant.private().primary.contains_key(&(device as u64))
+}
+
+/// Takes what a context on `device` may need, or answers `None`: there is no room for it. What was taken is counted as
+/// being made.
+///
+/// Waits, for a bounded time, only while there is no room and that may change by itself: others are measuring what a
+/// context takes and have taken plenty for theirs, or another thread is making this very primary context.
+fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: CUdevice) -> Option<Reservation> {
+    let started = Instant::now();
+    loop {
+        if lives_already(tenant, kind, device) {
+            return Some(Reservation::LivesAlready);
+        }
+        let known = region.context_bytes(quota.device);
+        let wanted = known.unwrap_or(LIKELY_MOST.min(quota.limit));
+        // Counted before it is taken: whoever finds no room because of this knows that it is for the same context.
+        count_making(tenant, device, 1);
+        if quota.limit > 0 && tenant.take(quota, wanted) {
+            return Some(if known.is_some() { Reservation::Known(wanted) } else { Reservation::Unknown(wanted) });
+        }
+        count_making(tenant, device, -1);
+        // Looked at after the refusal: what stood in the way may be done by now.
+        let making = tenant.private().making.get(&(device as u64)).is_some_and(|threads| *threads > 0);
+        let used = region.used(quota.device);
+        let measured_soon = known.is_none() && (making || used > tenant.held(quota.device));
+        let made_soon = kind == Kind::Primary && making;
+        if lives_already(tenant, kind, device) {
+            continue;
+        }
+        if started.elapsed() < PATIENCE && (measured_soon || made_soon) {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        }
+        // The size is unknown and nobody will tell: whatever is left has to do, or the context goes again.
+        let left = quota.limit.saturating_sub(used);
+        count_making(tenant, device, 1);
+        if known.is_none() && left > 0 && tenant.take(quota, left) {
+            return Some(Reservation::Unknown(left));
+        }
+        count_making(tenant, device, -1);
+        return None;
+    }
+}
+
 /// Runs `call`, which makes a context on `device` and writes its handle to `out`.
 fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: &dyn Fn() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    tenant.mention_compute_limit();
+    tenant.mention_what_has_no_effect();
     let Some(quota) = tenant.of_ordinal(device) else { return inside.driver(call) };
-    if kind == Kind::Primary && tenant.private().primary.contains_key(&(device as u64)) {
-        return inside.driver(call); // lives already: one user more takes nothing
-    }
     let Some(region) = tenant.region() else { return REFUSED };
-    let known = region.context_bytes(quota.device);
-    if quota.limit == 0 || !tenant.take(quota, known.unwrap_or(0)) {
-        return REFUSED;
+    let Some(reserved) = reserve(tenant, region, quota, kind, device) else { return REFUSED };
+    if matches!(reserved, Reservation::LivesAlready) {
+        return join_primary(tenant, &mut inside, quota, region, device, out, call);
     }
-    // What a context takes is known only after one was made; the first one of a region is measured.
-    let before = if known.is_none() { measure::before_context(quota.uuid()) } else { None };
+    let before = match reserved {
+        Reservation::Unknown(_) => measure::before_context(quota.uuid()),
+        _ => None,
+    };
     let mut result = inside.driver(call);
     guard::bookkeeping(|| {
-        if result != CUDA_SUCCESS {
-            return tenant.give(quota.device, known.unwrap_or(0));
+        if result == CUDA_SUCCESS {
+            // SAFETY: after success the driver has written `out`.
+            let context = unsafe { out.read() };
+            let bytes = match reserved {
+                Reservation::Unknown(_) => measured(tenant, region, quota, before, context, reserved.bytes()),
+                _ => reserved.bytes(),
+            };
+            if !charge(tenant, quota, kind, device, context, reserved.bytes(), bytes) {
+                result = REFUSED;
+            }
+        } else {
+            tenant.give(quota.device, reserved.bytes());
+        }
+    });
+    count_making(tenant, device, -1);
+    result
+}
+
+/// Retains a primary context that lived when it was looked: one user more takes nothing, unless its last user has let go
+/// of it meanwhile, and this call has made it anew.
+fn join_primary(
+    tenant: &Tenant,
+    inside: &mut Inside,
+    quota: &Quota,
+    region: &Region,
+    device: CUdevice,
+    out: *mut CUcontext,
+    call: &dyn Fn() -> CUresult,
+) -> CUresult {
+    let mut result = inside.driver(call);
+    guard::bookkeeping(|| {
+        if result != CUDA_SUCCESS || tenant.private().primary.contains_key(&(device as u64)) {
+            return;
         }
         // SAFETY: after success the driver has written `out`.
         let context = unsafe { out.read() };
-        let bytes = known.or_else(|| {
-            let probing = |bytes, probe: &mut dyn FnMut()| {
-                let granted = tenant.take(quota, bytes);
-                if granted {
-                    probe();
-                    tenant.give(quota.device, bytes);
-                }
-                granted
-            };
-            match measure::context_took(before.as_ref()?, context, tenant.held(quota.device), probing)? {
-                Took::Exactly(bytes) => Some(region.learn_context_bytes(quota.device, bytes)),
-                Took::Roughly(bytes) => Some(bytes),
-            }
-        });
-        if known.is_none() && !tenant.take(quota, bytes.unwrap_or(0)) {
-            // SAFETY: undoes exactly what the call did, before the program has seen its result.
-            let _undone = unsafe {
-                match kind {
-                    Kind::Primary => vendor::primary_ctx_release(device),
-                    Kind::Created => vendor::ctx_destroy(context),
-                }
-            };
+        let bytes = region.context_bytes(quota.device).unwrap_or(0);
+        if !charge(tenant, quota, Kind::Primary, device, context, 0, bytes) {
             result = REFUSED;
-            return;
-        }
-        let bytes = bytes.unwrap_or(0);
-        let mut private = tenant.private();
-        let earlier = private.contexts.insert(context as u64, Charged { device: quota.device, bytes });
-        if kind == Kind::Primary {
-            private.primary.insert(device as u64, context as usize);
-        }
-        // Two threads made the same primary context at once: it is there once.
-        if let Some(earlier) = earlier {
-            private.give(tenant.region(), earlier.device, earlier.bytes);
         }
     });
     result
 }
 
-/// Gives back what a context took, and what lived in it.
-fn gone(tenant: &Tenant, context: usize) {
+/// Counts threads of this process that are making a context on a device.
+fn count_making(tenant: &Tenant, device: CUdevice, more: i32) {
     let mut private = tenant.private();
+    let threads = private.making.entry(device as u64).or_insert(0);
+    *threads = threads.saturating_add_signed(more);
+}
+
+/// What the new context takes, and what every later one is taken to.
+fn measured(
+    tenant: &Tenant,
+    region: &Region,
+    quota: &Quota,
+    before: Option<Before>,
+    context: CUcontext,
+    taken: u64,
+) -> u64 {
+    let held = tenant.held(quota.device).saturating_sub(taken);
+    let others = region.used(quota.device).saturating_sub(taken);
+    match measure::context_took(before, context, held, others, taken) {
+        Took::Exactly(bytes) | Took::AtMost(bytes) => region.learn_context_bytes(quota.device, bytes),
+        Took::Roughly(bytes) => bytes,
+    }
+}
+
+/// Charges `bytes` for a context for which `taken` was taken. If the quota has no room for the rest, the context is
+/// undone, and the answer is false.
+fn charge(
+    tenant: &Tenant,
+    quota: &Quota,
+    kind: Kind,
+    device: CUdevice,
+    context: CUcontext,
+    taken: u64,
+    bytes: u64,
+) -> bool {
+    if bytes > taken && !tenant.take(quota, bytes - taken) {
+        // SAFETY: undoes exactly what the call did, before the program has seen its result.
+        let _undone = unsafe {
+            match kind {
+                Kind::Primary => vendor::primary_ctx_release(device),
+                Kind::Created => vendor::ctx_destroy(context),
+            }
+        };
+        tenant.give(quota.device, taken);
+        return false;
+    }
+    let mut private = tenant.private();
+    private.give(tenant.region(), quota.device, taken.saturating_sub(bytes));
+    let earlier = private.contexts.insert(context as u64, Charged { device: quota.device, bytes });
+    if kind == Kind::Primary {
+        private.primary.insert(device as u64, context as usize);
+    }
+    // Two threads made the same primary context at once: it is there once.
+    if let Some(earlier) = earlier {
+        private.give(tenant.region(), earlier.device, earlier.bytes);
+    }
+    true
+}
+
+/// Gives back what a context took, and what lived in it.
+fn gone(tenant: &Tenant, private: &mut Private, context: usize) {
+    let lived_in_it = private.books.context_gone(context);
     if let Some(Charged { device, bytes }) = private.contexts.remove(&(context as u64)) {
-        let lived_in_it = private.books.context_gone(context);
         private.give(tenant.region(), device, bytes + lived_in_it);
     }
     current::context_destroyed();
@@ -121,16 +253,26 @@ pub(crate) fn release_primary(original: unsafe extern "C" fn(CUdevice) -> CUresu
     let call = || unsafe { original(device) };
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
+    let context = {
+        let mut private = tenant.private();
+        let context = private.primary.get(&(device as u64)).copied();
+        if let Some(context) = context {
+            private.books.context_may_go(context);
+        }
+        context
+    };
     let result = inside.driver(call);
     guard::bookkeeping(|| {
-        let (mut flags, mut active): (c_uint, c_int) = (0, 0);
-        // SAFETY: writes two numbers of ours.
-        let asked = unsafe { vendor::primary_ctx_get_state(device, &raw mut flags, &raw mut active) };
-        if asked == CUDA_SUCCESS && active == 0 {
-            let context = tenant.private().primary.remove(&(device as u64));
-            if let Some(context) = context {
-                gone(tenant, context);
-            }
+        let Some(context) = context else { return };
+        let mut private = tenant.private();
+        let (mut flags, mut active): (c_uint, c_int) = (0, 1);
+        // Asked under the lock: a thread that retains it anew looks for its entry afterwards, so it finds either the
+        // context or no entry. SAFETY: writes two numbers of ours.
+        let _active_if_unknown = unsafe { vendor::primary_ctx_get_state(device, &raw mut flags, &raw mut active) };
+        if active == 0 && private.primary.remove(&(device as u64)).is_some() {
+            gone(tenant, &mut private, context);
+        } else {
+            private.books.context_stays(context);
         }
     });
     result
@@ -178,9 +320,15 @@ pub(crate) fn destroy(original: unsafe extern "C" fn(CUcontext) -> CUresult, con
     let call = || unsafe { original(context) };
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
+    tenant.private().books.context_may_go(context as usize);
     let result = inside.driver(call);
-    if result == CUDA_SUCCESS {
-        guard::bookkeeping(|| gone(tenant, context as usize));
-    }
+    guard::bookkeeping(|| {
+        let mut private = tenant.private();
+        if result == CUDA_SUCCESS {
+            gone(tenant, &mut private, context as usize);
+        } else {
+            private.books.context_stays(context as usize);
+        }
+    });
     result
 }

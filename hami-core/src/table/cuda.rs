@@ -7,7 +7,7 @@ use core::ffi::{c_char, c_int, c_uint, c_void};
 
 use ffi_headers::cuda::{
     CUDA_ERROR_NOT_FOUND, CUDA_ERROR_UNKNOWN, CUcontext, CUctxCreateParams, CUdevice, CUdeviceptr, CUdeviceptr_v1,
-    CUdriverProcAddressQueryResult, CUexecAffinityParam, CUmemoryPool, CUresult, CUstream, cuuint64_t,
+    CUdriverProcAddressQueryResult, CUexecAffinityParam, CUmemPoolProps, CUmemoryPool, CUresult, CUstream, cuuint64_t,
 };
 
 use super::expand::rows;
@@ -75,6 +75,10 @@ rows! {
     account cuMemFreeAsync as c"cuMemFreeAsync" @ 11020 (dptr: CUdeviceptr, hStream: CUstream) => pool::free_async;
     account cuMemFreeAsync_ptsz as c"cuMemFreeAsync" @ 11020 per_thread
         (dptr: CUdeviceptr, hStream: CUstream) => pool::free_async;
+
+    account cuMemPoolCreate as c"cuMemPoolCreate" @ 11020
+        (pool: *mut CUmemoryPool, poolProps: *const CUmemPoolProps) => pool::create;
+    account cuMemPoolDestroy as c"cuMemPoolDestroy" @ 11020 (pool: CUmemoryPool) => pool::destroy;
 
     // What is shown.
     view cuMemGetInfo as c"cuMemGetInfo" @ 2000 (free: *mut c_uint, total: *mut c_uint) => view_cuda::mem_info;

@@ -26,7 +26,7 @@ struct Options {
     /// Device model: H200, A100-80GB or T4
     #[arg(long, default_value = PRESETS[0].key, value_parser = parse_model)]
     model: &'static Preset,
-    /// Memory of each device, such as 16GiB, instead of the model's; less than 1TiB
+    /// Memory of each device, such as 16GiB or 80GB (the same unit), instead of the model's; less than 1TiB
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     memory: Option<u64>,
     /// Device memory that each context takes (default: 96MiB, a figure of the model)
