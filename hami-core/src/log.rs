@@ -23,8 +23,24 @@ pub(crate) fn line(level: Level, message: Arguments<'_>) {
         return;
     }
     let text = format!("hami-core: {message}\n");
+    if !has_room(text.len()) {
+        return;
+    }
     // SAFETY: the buffer is valid for its length; a failed write is nobody's concern.
     let _written = unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
+}
+
+/// Whether stderr takes this much more. A file at the process's limit on file sizes would answer with a signal.
+fn has_room(length: usize) -> bool {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a stat buffer of zeros is a valid one.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: both write one structure of ours, or fail.
+    let known = unsafe {
+        libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) == 0 && libc::fstat(libc::STDERR_FILENO, &raw mut stat) == 0
+    };
+    let regular = stat.st_mode & libc::S_IFMT == libc::S_IFREG;
+    !(known && regular) || (stat.st_size as u64).saturating_add(length as u64) <= limit.rlim_cur
 }
 
 /// `LIBCUDA_LOG_LEVEL`; 2 when unset or not a number (it decides only how much is said, so nothing fails closed).

@@ -90,7 +90,8 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
         let used = region.used(quota.device);
         let measured_soon = known.is_none() && (making || used > tenant.held(quota.device));
         let made_soon = kind == Kind::Primary && making;
-        if lives_already(tenant, kind, device) {
+        let room_by_now = used.checked_add(wanted).is_some_and(|sum| sum <= quota.limit);
+        if started.elapsed() < PATIENCE && (room_by_now || lives_already(tenant, kind, device)) {
             continue;
         }
         if started.elapsed() < PATIENCE && (measured_soon || made_soon) {
@@ -156,14 +157,21 @@ fn join_primary(
 ) -> CUresult {
     let mut result = inside.driver(call);
     guard::bookkeeping(|| {
-        if result != CUDA_SUCCESS || tenant.private().primary.contains_key(&(device as u64)) {
-            return;
-        }
-        // SAFETY: after success the driver has written `out`.
-        let context = unsafe { out.read() };
+        let started = Instant::now();
         let bytes = region.context_bytes(quota.device).unwrap_or(0);
-        if !charge(tenant, quota, Kind::Primary, device, context, 0, bytes) {
-            result = REFUSED;
+        while result == CUDA_SUCCESS && !lives_already(tenant, Kind::Primary, device) {
+            // SAFETY: after success the driver has written `out`.
+            let context = unsafe { out.read() };
+            let taken = tenant.take(quota, bytes);
+            if taken || started.elapsed() >= PATIENCE {
+                let taken = if taken { bytes } else { 0 };
+                if !charge(tenant, quota, Kind::Primary, device, context, taken, bytes) {
+                    result = REFUSED;
+                }
+                return;
+            }
+            // Another thread has taken them for the same context, and is about to say so.
+            std::thread::sleep(Duration::from_millis(1));
         }
     });
     result
@@ -205,6 +213,10 @@ fn charge(
     bytes: u64,
 ) -> bool {
     if bytes > taken && !tenant.take(quota, bytes - taken) {
+        if lives_already(tenant, kind, device) {
+            tenant.give(quota.device, taken); // another thread has charged it meanwhile: it is there once
+            return true;
+        }
         // SAFETY: undoes exactly what the call did, before the program has seen its result.
         let _undone = unsafe {
             match kind {
