@@ -72,6 +72,9 @@ fn lives_already(tenant: &Tenant, kind: Kind, device: CUdevice) -> bool {
 /// Waits, for a bounded time, only while there is no room and that may change by itself: others are measuring what a
 /// context takes and have taken plenty for theirs, or another thread is making this very primary context.
 fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: CUdevice) -> Option<Reservation> {
+    if quota.limit == 0 {
+        return None;
+    }
     let started = Instant::now();
     loop {
         if lives_already(tenant, kind, device) {
@@ -81,7 +84,7 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
         let wanted = known.unwrap_or(LIKELY_MOST.min(quota.limit));
         // Counted before it is taken: whoever finds no room because of this knows that it is for the same context.
         count_making(tenant, device, 1);
-        if quota.limit > 0 && tenant.take(quota, wanted) {
+        if tenant.take(quota, wanted) {
             return Some(if known.is_some() { Reservation::Known(wanted) } else { Reservation::Unknown(wanted) });
         }
         count_making(tenant, device, -1);
@@ -91,10 +94,9 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
         let measured_soon = known.is_none() && (making || used > tenant.held(quota.device));
         let made_soon = kind == Kind::Primary && making;
         let room_by_now = used.checked_add(wanted).is_some_and(|sum| sum <= quota.limit);
-        if started.elapsed() < PATIENCE && (room_by_now || lives_already(tenant, kind, device)) {
-            continue;
-        }
-        if started.elapsed() < PATIENCE && (measured_soon || made_soon) {
+        let changes = measured_soon || made_soon || room_by_now || lives_already(tenant, kind, device);
+        if changes && started.elapsed() < PATIENCE {
+            // Never without a pause: that there is room helps nobody who has no slot in the region.
             std::thread::sleep(Duration::from_millis(1));
             continue;
         }
