@@ -1,7 +1,7 @@
 /* The CUDA driver interface as far as this project touches it: what src/cuda.rs is generated from.
-   Names, values and layouts are those of CUDA 12.9, with the enumerators that CUDA 13 adds. A function type is named
-   PFN_ and the exported name; an entry point with _ptds or _ptsz has the type of the one without.
-   Left out: graphics interop, textures, green contexts, checkpoints, core dumps, logs, and the end marker of an
+   Names, values and layouts are those of CUDA 12.9, with what CUDA 13 (up to 13.5) adds for device memory. A function
+   type is named PFN_ and the exported name; an entry point with _ptds or _ptsz has the type of the one without.
+   Left out: graphics interop but for its contexts, textures, checkpoints, core dumps, logs, and the end marker of an
    enumeration where releases differ in it. */
 #ifndef HAMI_CUDA_H
 #define HAMI_CUDA_H
@@ -29,5 +29,8 @@
 #include "cuda/functions_stream.h"
 #include "cuda/functions_execution.h"
 #include "cuda/functions_graph.h"
+#include "cuda/functions_green.h"
+#include "cuda/functions_endpoint.h"
+#include "cuda/functions_graphics.h"
 
 #endif

@@ -51,6 +51,7 @@ pub type CUdevice = CUdevice_v1;
 pub type CUdeviceptr = CUdeviceptr_v2;
 pub type CUmemGenericAllocationHandle = CUmemGenericAllocationHandle_v1;
 pub type CUgraphConditionalHandle = cuuint64_t;
+pub type CUlogicalEndpointId = cuuint32_t;
 pub type CUdeviceptr_v1 = ::core::ffi::c_uint;
 pub const CU_DEVICE_CPU: CUdevice = -1;
 pub const CU_DEVICE_INVALID: CUdevice = -2;
@@ -66,6 +67,12 @@ pub struct CUctx_st {
     _unused: [u8; 0],
 }
 pub type CUcontext = *mut CUctx_st;
+#[repr(C)]
+#[derive(Debug)]
+pub struct CUdevResourceDesc_st {
+    _unused: [u8; 0],
+}
+pub type CUdevResourceDesc = *mut CUdevResourceDesc_st;
 #[repr(C)]
 #[derive(Debug)]
 pub struct CUevent_st {
@@ -174,6 +181,12 @@ pub struct CUtexref_st {
     _unused: [u8; 0],
 }
 pub type CUtexref = *mut CUtexref_st;
+#[repr(C)]
+#[derive(Debug)]
+pub struct CUuserObject_st {
+    _unused: [u8; 0],
+}
+pub type CUuserObject = *mut CUuserObject_st;
 pub const CUDA_SUCCESS: CUresult = 0;
 pub const CUDA_ERROR_INVALID_VALUE: CUresult = 1;
 pub const CUDA_ERROR_OUT_OF_MEMORY: CUresult = 2;
@@ -470,6 +483,13 @@ pub const CU_CTX_USER_COREDUMP_ENABLE: CUctx_flags = 64;
 pub const CU_CTX_SYNC_MEMOPS: CUctx_flags = 128;
 pub const CU_CTX_FLAGS_MASK: CUctx_flags = 255;
 pub type CUctx_flags = ::core::ffi::c_uint;
+pub const CU_GREEN_CTX_DEFAULT_STREAM: CUgreenCtxCreate_flags = 1;
+pub type CUgreenCtxCreate_flags = ::core::ffi::c_uint;
+pub const CU_DEV_RESOURCE_TYPE_INVALID: CUdevResourceType = 0;
+pub const CU_DEV_RESOURCE_TYPE_SM: CUdevResourceType = 1;
+pub const CU_DEV_RESOURCE_TYPE_WORKQUEUE_CONFIG: CUdevResourceType = 1000;
+pub const CU_DEV_RESOURCE_TYPE_WORKQUEUE: CUdevResourceType = 10000;
+pub type CUdevResourceType = ::core::ffi::c_uint;
 pub const CU_DEVICE_NUMA_CONFIG_NONE: CUdeviceNumaConfig = 0;
 pub const CU_DEVICE_NUMA_CONFIG_NUMA_NODE: CUdeviceNumaConfig = 1;
 pub type CUdeviceNumaConfig = ::core::ffi::c_uint;
@@ -667,6 +687,13 @@ pub const CU_MEM_DECOMPRESS_ALGORITHM_DEFLATE: CUmemDecompressAlgorithm = 1;
 pub const CU_MEM_DECOMPRESS_ALGORITHM_SNAPPY: CUmemDecompressAlgorithm = 2;
 pub const CU_MEM_DECOMPRESS_ALGORITHM_LZ4: CUmemDecompressAlgorithm = 4;
 pub type CUmemDecompressAlgorithm = ::core::ffi::c_uint;
+pub const CU_LOGICAL_ENDPOINT_TYPE_INVALID: CUlogicalEndpointType = 0;
+pub const CU_LOGICAL_ENDPOINT_TYPE_UNICAST: CUlogicalEndpointType = 1;
+pub const CU_LOGICAL_ENDPOINT_TYPE_MULTICAST: CUlogicalEndpointType = 2;
+pub type CUlogicalEndpointType = ::core::ffi::c_uint;
+pub const CU_LOGICAL_ENDPOINT_IPC_HANDLE_TYPE_NONE: CUlogicalEndpointIpcHandleType = 0;
+pub const CU_LOGICAL_ENDPOINT_IPC_HANDLE_TYPE_FABRIC: CUlogicalEndpointIpcHandleType = 1;
+pub type CUlogicalEndpointIpcHandleType = ::core::ffi::c_uint;
 pub const CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES: CUmemPool_attribute = 1;
 pub const CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC: CUmemPool_attribute = 2;
 pub const CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES: CUmemPool_attribute = 3;
@@ -1152,6 +1179,47 @@ pub type CUdevprop_v1 = CUdevprop;
 pub struct CUuuid {
     pub bytes: [::core::ffi::c_char; 16usize],
 }
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct CUdevSmResource {
+    pub smCount: ::core::ffi::c_uint,
+    pub minSmPartitionSize: ::core::ffi::c_uint,
+    pub smCoscheduledAlignment: ::core::ffi::c_uint,
+    pub flags: ::core::ffi::c_uint,
+}
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct CUdevResource_st {
+    pub type_: CUdevResourceType,
+    pub _internal_padding: [::core::ffi::c_uchar; 92usize],
+    pub __bindgen_anon_1: CUdevResource_st__bindgen_ty_1,
+    pub nextResource: *mut CUdevResource_st,
+}
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub union CUdevResource_st__bindgen_ty_1 {
+    pub sm: CUdevSmResource,
+    pub _oversize: [::core::ffi::c_uchar; 40usize],
+}
+impl Default for CUdevResource_st__bindgen_ty_1 {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl Default for CUdevResource_st {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub type CUdevResource = CUdevResource_st;
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct CUDA_ARRAY3D_DESCRIPTOR {
@@ -1723,6 +1791,69 @@ pub struct CUmulticastObjectProp {
     pub flags: ::core::ffi::c_ulonglong,
 }
 pub type CUmulticastObjectProp_v1 = CUmulticastObjectProp;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct CUmemDecompressParams {
+    pub srcNumBytes: usize,
+    pub dstNumBytes: usize,
+    pub dstActBytes: *mut cuuint32_t,
+    pub src: *const ::core::ffi::c_void,
+    pub dst: *mut ::core::ffi::c_void,
+    pub algo: CUmemDecompressAlgorithm,
+    pub padding: [::core::ffi::c_uchar; 20usize],
+}
+impl Default for CUmemDecompressParams {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct CUlogicalEndpointProp {
+    pub type_: CUlogicalEndpointType,
+    pub __bindgen_anon_1: CUlogicalEndpointProp__bindgen_ty_1,
+    pub size: ::core::ffi::c_ulonglong,
+    pub ipcHandleTypes: ::core::ffi::c_uint,
+    pub flags: ::core::ffi::c_uint,
+}
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub union CUlogicalEndpointProp__bindgen_ty_1 {
+    pub unicast: CUlogicalEndpointProp__bindgen_ty_1__bindgen_ty_1,
+    pub multicast: CUlogicalEndpointProp__bindgen_ty_1__bindgen_ty_2,
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct CUlogicalEndpointProp__bindgen_ty_1__bindgen_ty_1 {
+    pub device: CUdevice,
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct CUlogicalEndpointProp__bindgen_ty_1__bindgen_ty_2 {
+    pub numDevices: ::core::ffi::c_uint,
+}
+impl Default for CUlogicalEndpointProp__bindgen_ty_1 {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl Default for CUlogicalEndpointProp {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct CUDA_ARRAY_DESCRIPTOR_v1 {
@@ -2810,6 +2941,9 @@ pub type PFN_cuCtxGetCurrent = ::core::option::Option<
 pub type PFN_cuCtxGetDevice = ::core::option::Option<
     unsafe extern "C" fn(device: *mut CUdevice) -> CUresult,
 >;
+pub type PFN_cuCtxGetDevice_v2 = ::core::option::Option<
+    unsafe extern "C" fn(device: *mut CUdevice, ctx: CUcontext) -> CUresult,
+>;
 pub type PFN_cuCtxGetExecAffinity = ::core::option::Option<
     unsafe extern "C" fn(
         pExecAffinity: *mut CUexecAffinityParam,
@@ -2872,6 +3006,9 @@ pub type PFN_cuCtxSetSharedMemConfig = ::core::option::Option<
 >;
 pub type PFN_cuCtxSynchronize = ::core::option::Option<
     unsafe extern "C" fn() -> CUresult,
+>;
+pub type PFN_cuCtxSynchronize_v2 = ::core::option::Option<
+    unsafe extern "C" fn(ctx: CUcontext) -> CUresult,
 >;
 pub type PFN_cuCtxWaitEvent = ::core::option::Option<
     unsafe extern "C" fn(hCtx: CUcontext, hEvent: CUevent) -> CUresult,
@@ -3254,6 +3391,15 @@ pub type PFN_cuPointerSetAttribute = ::core::option::Option<
         ptr: CUdeviceptr,
     ) -> CUresult,
 >;
+pub type PFN_cuMemBatchDecompressAsync = ::core::option::Option<
+    unsafe extern "C" fn(
+        paramsArray: *mut CUmemDecompressParams,
+        count: usize,
+        flags: ::core::ffi::c_uint,
+        errorIndex: *mut usize,
+        stream: CUstream,
+    ) -> CUresult,
+>;
 pub type PFN_cuMemcpy = ::core::option::Option<
     unsafe extern "C" fn(
         dst: CUdeviceptr,
@@ -3293,6 +3439,14 @@ pub type PFN_cuMemcpy3DBatchAsync = ::core::option::Option<
         numOps: usize,
         opList: *mut CUDA_MEMCPY3D_BATCH_OP,
         failIdx: *mut usize,
+        flags: ::core::ffi::c_ulonglong,
+        hStream: CUstream,
+    ) -> CUresult,
+>;
+pub type PFN_cuMemcpy3DBatchAsync_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        numOps: usize,
+        opList: *mut CUDA_MEMCPY3D_BATCH_OP,
         flags: ::core::ffi::c_ulonglong,
         hStream: CUstream,
     ) -> CUresult,
@@ -3392,6 +3546,18 @@ pub type PFN_cuMemcpyBatchAsync = ::core::option::Option<
         attrsIdxs: *mut usize,
         numAttrs: usize,
         failIdx: *mut usize,
+        hStream: CUstream,
+    ) -> CUresult,
+>;
+pub type PFN_cuMemcpyBatchAsync_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        dsts: *mut CUdeviceptr,
+        srcs: *mut CUdeviceptr,
+        sizes: *mut usize,
+        count: usize,
+        attrs: *mut CUmemcpyAttributes,
+        attrsIdxs: *mut usize,
+        numAttrs: usize,
         hStream: CUstream,
     ) -> CUresult,
 >;
@@ -3728,8 +3894,43 @@ pub type PFN_cuMemAllocFromPoolAsync = ::core::option::Option<
         hStream: CUstream,
     ) -> CUresult,
 >;
+pub type PFN_cuMemDiscardAndPrefetchBatchAsync = ::core::option::Option<
+    unsafe extern "C" fn(
+        dptrs: *mut CUdeviceptr,
+        sizes: *mut usize,
+        count: usize,
+        prefetchLocs: *mut CUmemLocation,
+        prefetchLocIdxs: *mut usize,
+        numPrefetchLocs: usize,
+        flags: ::core::ffi::c_ulonglong,
+        hStream: CUstream,
+    ) -> CUresult,
+>;
+pub type PFN_cuMemDiscardBatchAsync = ::core::option::Option<
+    unsafe extern "C" fn(
+        dptrs: *mut CUdeviceptr,
+        sizes: *mut usize,
+        count: usize,
+        flags: ::core::ffi::c_ulonglong,
+        hStream: CUstream,
+    ) -> CUresult,
+>;
 pub type PFN_cuMemFreeAsync = ::core::option::Option<
     unsafe extern "C" fn(dptr: CUdeviceptr, hStream: CUstream) -> CUresult,
+>;
+pub type PFN_cuMemGetDefaultMemPool = ::core::option::Option<
+    unsafe extern "C" fn(
+        pool_out: *mut CUmemoryPool,
+        location: *mut CUmemLocation,
+        type_: CUmemAllocationType,
+    ) -> CUresult,
+>;
+pub type PFN_cuMemGetMemPool = ::core::option::Option<
+    unsafe extern "C" fn(
+        pool: *mut CUmemoryPool,
+        location: *mut CUmemLocation,
+        type_: CUmemAllocationType,
+    ) -> CUresult,
 >;
 pub type PFN_cuMemMapArrayAsync = ::core::option::Option<
     unsafe extern "C" fn(
@@ -3813,6 +4014,25 @@ pub type PFN_cuMemPrefetchAsync = ::core::option::Option<
         count: usize,
         dstDevice: CUdevice,
         hStream: CUstream,
+    ) -> CUresult,
+>;
+pub type PFN_cuMemPrefetchBatchAsync = ::core::option::Option<
+    unsafe extern "C" fn(
+        dptrs: *mut CUdeviceptr,
+        sizes: *mut usize,
+        count: usize,
+        prefetchLocs: *mut CUmemLocation,
+        prefetchLocIdxs: *mut usize,
+        numPrefetchLocs: usize,
+        flags: ::core::ffi::c_ulonglong,
+        hStream: CUstream,
+    ) -> CUresult,
+>;
+pub type PFN_cuMemSetMemPool = ::core::option::Option<
+    unsafe extern "C" fn(
+        location: *mut CUmemLocation,
+        type_: CUmemAllocationType,
+        pool: CUmemoryPool,
     ) -> CUresult,
 >;
 pub type PFN_cuMemAddressFree = ::core::option::Option<
@@ -3923,9 +4143,30 @@ pub type PFN_cuMulticastBindAddr = ::core::option::Option<
         flags: ::core::ffi::c_ulonglong,
     ) -> CUresult,
 >;
+pub type PFN_cuMulticastBindAddr_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        mcHandle: CUmemGenericAllocationHandle,
+        dev: CUdevice,
+        mcOffset: usize,
+        memptr: CUdeviceptr,
+        size: usize,
+        flags: ::core::ffi::c_ulonglong,
+    ) -> CUresult,
+>;
 pub type PFN_cuMulticastBindMem = ::core::option::Option<
     unsafe extern "C" fn(
         mcHandle: CUmemGenericAllocationHandle,
+        mcOffset: usize,
+        memHandle: CUmemGenericAllocationHandle,
+        memOffset: usize,
+        size: usize,
+        flags: ::core::ffi::c_ulonglong,
+    ) -> CUresult,
+>;
+pub type PFN_cuMulticastBindMem_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        mcHandle: CUmemGenericAllocationHandle,
+        dev: CUdevice,
         mcOffset: usize,
         memHandle: CUmemGenericAllocationHandle,
         memOffset: usize,
@@ -5041,6 +5282,16 @@ pub type PFN_cuGraphAddNode_v2 = ::core::option::Option<
         nodeParams: *mut CUgraphNodeParams,
     ) -> CUresult,
 >;
+pub type PFN_cuGraphAddNode_v3 = ::core::option::Option<
+    unsafe extern "C" fn(
+        phGraphNode: *mut CUgraphNode,
+        hGraph: CUgraph,
+        dependencies: *const CUgraphNode,
+        dependencyData: *const CUgraphEdgeData,
+        numDependencies: usize,
+        nodeParams: *mut CUgraphNodeParams,
+    ) -> CUresult,
+>;
 pub type PFN_cuGraphBatchMemOpNodeGetParams = ::core::option::Option<
     unsafe extern "C" fn(
         hNode: CUgraphNode,
@@ -5227,6 +5478,23 @@ pub type PFN_cuGraphExternalSemaphoresWaitNodeSetParams = ::core::option::Option
         nodeParams: *const CUDA_EXT_SEM_WAIT_NODE_PARAMS,
     ) -> CUresult,
 >;
+pub type PFN_cuGraphGetEdges = ::core::option::Option<
+    unsafe extern "C" fn(
+        hGraph: CUgraph,
+        from: *mut CUgraphNode,
+        to: *mut CUgraphNode,
+        numEdges: *mut usize,
+    ) -> CUresult,
+>;
+pub type PFN_cuGraphGetEdges_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        hGraph: CUgraph,
+        from: *mut CUgraphNode,
+        to: *mut CUgraphNode,
+        edgeData: *mut CUgraphEdgeData,
+        numEdges: *mut usize,
+    ) -> CUresult,
+>;
 pub type PFN_cuGraphGetNodes = ::core::option::Option<
     unsafe extern "C" fn(
         hGraph: CUgraph,
@@ -5403,6 +5671,12 @@ pub type PFN_cuGraphNodeGetEnabled = ::core::option::Option<
         isEnabled: *mut ::core::ffi::c_uint,
     ) -> CUresult,
 >;
+pub type PFN_cuGraphNodeGetParams = ::core::option::Option<
+    unsafe extern "C" fn(
+        hNode: CUgraphNode,
+        nodeParams: *mut CUgraphNodeParams,
+    ) -> CUresult,
+>;
 pub type PFN_cuGraphNodeGetType = ::core::option::Option<
     unsafe extern "C" fn(hNode: CUgraphNode, type_: *mut CUgraphNodeType) -> CUresult,
 >;
@@ -5417,6 +5691,19 @@ pub type PFN_cuGraphNodeSetParams = ::core::option::Option<
     unsafe extern "C" fn(
         hNode: CUgraphNode,
         nodeParams: *mut CUgraphNodeParams,
+    ) -> CUresult,
+>;
+pub type PFN_cuGraphNodeSetParams_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        hNode: CUgraphNode,
+        nodeParams: *mut CUgraphNodeParams,
+    ) -> CUresult,
+>;
+pub type PFN_cuGraphReleaseUserObject = ::core::option::Option<
+    unsafe extern "C" fn(
+        graph: CUgraph,
+        object: CUuserObject,
+        count: ::core::ffi::c_uint,
     ) -> CUresult,
 >;
 pub type PFN_cuGraphRemoveDependencies = ::core::option::Option<
@@ -5436,6 +5723,14 @@ pub type PFN_cuGraphRemoveDependencies_v2 = ::core::option::Option<
         numDependencies: usize,
     ) -> CUresult,
 >;
+pub type PFN_cuGraphRetainUserObject = ::core::option::Option<
+    unsafe extern "C" fn(
+        graph: CUgraph,
+        object: CUuserObject,
+        count: ::core::ffi::c_uint,
+        flags: ::core::ffi::c_uint,
+    ) -> CUresult,
+>;
 pub type PFN_cuGraphUpload = ::core::option::Option<
     unsafe extern "C" fn(hGraphExec: CUgraphExec, hStream: CUstream) -> CUresult,
 >;
@@ -5447,5 +5742,172 @@ pub type PFN_cuStreamBeginCaptureToGraph = ::core::option::Option<
         dependencyData: *const CUgraphEdgeData,
         numDependencies: usize,
         mode: CUstreamCaptureMode,
+    ) -> CUresult,
+>;
+pub type PFN_cuUserObjectCreate = ::core::option::Option<
+    unsafe extern "C" fn(
+        object_out: *mut CUuserObject,
+        ptr: *mut ::core::ffi::c_void,
+        destroy: CUhostFn,
+        initialRefcount: ::core::ffi::c_uint,
+        flags: ::core::ffi::c_uint,
+    ) -> CUresult,
+>;
+pub type PFN_cuUserObjectRelease = ::core::option::Option<
+    unsafe extern "C" fn(object: CUuserObject, count: ::core::ffi::c_uint) -> CUresult,
+>;
+pub type PFN_cuUserObjectRetain = ::core::option::Option<
+    unsafe extern "C" fn(object: CUuserObject, count: ::core::ffi::c_uint) -> CUresult,
+>;
+pub type PFN_cuCtxFromGreenCtx = ::core::option::Option<
+    unsafe extern "C" fn(pContext: *mut CUcontext, hCtx: CUgreenCtx) -> CUresult,
+>;
+pub type PFN_cuCtxGetDevResource = ::core::option::Option<
+    unsafe extern "C" fn(
+        hCtx: CUcontext,
+        resource: *mut CUdevResource,
+        type_: CUdevResourceType,
+    ) -> CUresult,
+>;
+pub type PFN_cuDevResourceGenerateDesc = ::core::option::Option<
+    unsafe extern "C" fn(
+        phDesc: *mut CUdevResourceDesc,
+        resources: *mut CUdevResource,
+        nbResources: ::core::ffi::c_uint,
+    ) -> CUresult,
+>;
+pub type PFN_cuDevSmResourceSplitByCount = ::core::option::Option<
+    unsafe extern "C" fn(
+        result: *mut CUdevResource,
+        nbGroups: *mut ::core::ffi::c_uint,
+        input: *const CUdevResource,
+        remainder: *mut CUdevResource,
+        flags: ::core::ffi::c_uint,
+        minCount: ::core::ffi::c_uint,
+    ) -> CUresult,
+>;
+pub type PFN_cuDeviceGetDevResource = ::core::option::Option<
+    unsafe extern "C" fn(
+        device: CUdevice,
+        resource: *mut CUdevResource,
+        type_: CUdevResourceType,
+    ) -> CUresult,
+>;
+pub type PFN_cuGreenCtxCreate = ::core::option::Option<
+    unsafe extern "C" fn(
+        phCtx: *mut CUgreenCtx,
+        desc: CUdevResourceDesc,
+        dev: CUdevice,
+        flags: ::core::ffi::c_uint,
+    ) -> CUresult,
+>;
+pub type PFN_cuGreenCtxDestroy = ::core::option::Option<
+    unsafe extern "C" fn(hCtx: CUgreenCtx) -> CUresult,
+>;
+pub type PFN_cuGreenCtxGetDevResource = ::core::option::Option<
+    unsafe extern "C" fn(
+        hCtx: CUgreenCtx,
+        resource: *mut CUdevResource,
+        type_: CUdevResourceType,
+    ) -> CUresult,
+>;
+pub type PFN_cuGreenCtxGetId = ::core::option::Option<
+    unsafe extern "C" fn(
+        greenCtx: CUgreenCtx,
+        greenCtxId: *mut ::core::ffi::c_ulonglong,
+    ) -> CUresult,
+>;
+pub type PFN_cuGreenCtxRecordEvent = ::core::option::Option<
+    unsafe extern "C" fn(hCtx: CUgreenCtx, hEvent: CUevent) -> CUresult,
+>;
+pub type PFN_cuGreenCtxStreamCreate = ::core::option::Option<
+    unsafe extern "C" fn(
+        phStream: *mut CUstream,
+        greenCtx: CUgreenCtx,
+        flags: ::core::ffi::c_uint,
+        priority: ::core::ffi::c_int,
+    ) -> CUresult,
+>;
+pub type PFN_cuGreenCtxWaitEvent = ::core::option::Option<
+    unsafe extern "C" fn(hCtx: CUgreenCtx, hEvent: CUevent) -> CUresult,
+>;
+pub type PFN_cuStreamGetGreenCtx = ::core::option::Option<
+    unsafe extern "C" fn(hStream: CUstream, phCtx: *mut CUgreenCtx) -> CUresult,
+>;
+pub type PFN_cuLogicalEndpointBindAddr = ::core::option::Option<
+    unsafe extern "C" fn(
+        leId: CUlogicalEndpointId,
+        dev: CUdevice,
+        offset: cuuint64_t,
+        ptr: *mut ::core::ffi::c_void,
+        size: cuuint64_t,
+        flags: ::core::ffi::c_ulonglong,
+    ) -> CUresult,
+>;
+pub type PFN_cuLogicalEndpointBindMem = ::core::option::Option<
+    unsafe extern "C" fn(
+        leId: CUlogicalEndpointId,
+        dev: CUdevice,
+        offset: cuuint64_t,
+        memHandle: CUmemGenericAllocationHandle,
+        memOffset: cuuint64_t,
+        size: cuuint64_t,
+        flags: ::core::ffi::c_ulonglong,
+    ) -> CUresult,
+>;
+pub type PFN_cuLogicalEndpointCreate = ::core::option::Option<
+    unsafe extern "C" fn(
+        leId: CUlogicalEndpointId,
+        prop: *const CUlogicalEndpointProp,
+    ) -> CUresult,
+>;
+pub type PFN_cuLogicalEndpointDestroy = ::core::option::Option<
+    unsafe extern "C" fn(leId: CUlogicalEndpointId) -> CUresult,
+>;
+pub type PFN_cuLogicalEndpointImport = ::core::option::Option<
+    unsafe extern "C" fn(
+        leId: CUlogicalEndpointId,
+        handle: *const ::core::ffi::c_void,
+        handleType: CUlogicalEndpointIpcHandleType,
+    ) -> CUresult,
+>;
+pub type PFN_cuLogicalEndpointUnbind = ::core::option::Option<
+    unsafe extern "C" fn(
+        leId: CUlogicalEndpointId,
+        dev: CUdevice,
+        offset: cuuint64_t,
+        size: cuuint64_t,
+    ) -> CUresult,
+>;
+pub type PFN_cuGLCtxCreate = ::core::option::Option<
+    unsafe extern "C" fn(
+        pCtx: *mut CUcontext,
+        Flags: ::core::ffi::c_uint,
+        device: CUdevice,
+    ) -> CUresult,
+>;
+pub type PFN_cuGLCtxCreate_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        pCtx: *mut CUcontext,
+        Flags: ::core::ffi::c_uint,
+        device: CUdevice,
+    ) -> CUresult,
+>;
+pub type PFN_cuVDPAUCtxCreate = ::core::option::Option<
+    unsafe extern "C" fn(
+        pCtx: *mut CUcontext,
+        flags: ::core::ffi::c_uint,
+        device: CUdevice,
+        vdpDevice: u32,
+        vdpGetProcAddress: *mut ::core::ffi::c_void,
+    ) -> CUresult,
+>;
+pub type PFN_cuVDPAUCtxCreate_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        pCtx: *mut CUcontext,
+        flags: ::core::ffi::c_uint,
+        device: CUdevice,
+        vdpDevice: u32,
+        vdpGetProcAddress: *mut ::core::ffi::c_void,
     ) -> CUresult,
 >;

@@ -18,6 +18,7 @@ typedef CUresult (*PFN_cuCtxGetApiVersion)(CUcontext ctx, unsigned int *version)
 typedef CUresult (*PFN_cuCtxGetCacheConfig)(CUfunc_cache *pconfig);
 typedef CUresult (*PFN_cuCtxGetCurrent)(CUcontext *pctx);
 typedef CUresult (*PFN_cuCtxGetDevice)(CUdevice *device);
+typedef CUresult (*PFN_cuCtxGetDevice_v2)(CUdevice *device, CUcontext ctx);
 typedef CUresult (*PFN_cuCtxGetExecAffinity)(CUexecAffinityParam *pExecAffinity, CUexecAffinityType type);
 typedef CUresult (*PFN_cuCtxGetFlags)(unsigned int *flags);
 typedef CUresult (*PFN_cuCtxGetId)(CUcontext ctx, unsigned long long *ctxId);
@@ -36,6 +37,7 @@ typedef CUresult (*PFN_cuCtxSetFlags)(unsigned int flags);
 typedef CUresult (*PFN_cuCtxSetLimit)(CUlimit limit, size_t value);
 typedef CUresult (*PFN_cuCtxSetSharedMemConfig)(CUsharedconfig config);
 typedef CUresult (*PFN_cuCtxSynchronize)(void);
+typedef CUresult (*PFN_cuCtxSynchronize_v2)(CUcontext ctx);
 typedef CUresult (*PFN_cuCtxWaitEvent)(CUcontext hCtx, CUevent hEvent);
 typedef CUresult (*PFN_cuDeviceCanAccessPeer)(int *canAccessPeer, CUdevice dev, CUdevice peerDev);
 typedef CUresult (*PFN_cuDeviceComputeCapability)(int *major, int *minor, CUdevice dev);

@@ -42,6 +42,8 @@ typedef CUresult (*PFN_cuGraphAddNode)(CUgraphNode *phGraphNode, CUgraph hGraph,
     size_t numDependencies, CUgraphNodeParams *nodeParams);
 typedef CUresult (*PFN_cuGraphAddNode_v2)(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies,
     const CUgraphEdgeData *dependencyData, size_t numDependencies, CUgraphNodeParams *nodeParams);
+typedef CUresult (*PFN_cuGraphAddNode_v3)(CUgraphNode *phGraphNode, CUgraph hGraph, const CUgraphNode *dependencies,
+    const CUgraphEdgeData *dependencyData, size_t numDependencies, CUgraphNodeParams *nodeParams);
 typedef CUresult (*PFN_cuGraphBatchMemOpNodeGetParams)(CUgraphNode hNode,
     CUDA_BATCH_MEM_OP_NODE_PARAMS *nodeParams_out);
 typedef CUresult (*PFN_cuGraphBatchMemOpNodeSetParams)(CUgraphNode hNode,
@@ -94,6 +96,9 @@ typedef CUresult (*PFN_cuGraphExternalSemaphoresWaitNodeGetParams)(CUgraphNode h
     CUDA_EXT_SEM_WAIT_NODE_PARAMS *params_out);
 typedef CUresult (*PFN_cuGraphExternalSemaphoresWaitNodeSetParams)(CUgraphNode hNode,
     const CUDA_EXT_SEM_WAIT_NODE_PARAMS *nodeParams);
+typedef CUresult (*PFN_cuGraphGetEdges)(CUgraph hGraph, CUgraphNode *from, CUgraphNode *to, size_t *numEdges);
+typedef CUresult (*PFN_cuGraphGetEdges_v2)(CUgraph hGraph, CUgraphNode *from, CUgraphNode *to,
+    CUgraphEdgeData *edgeData, size_t *numEdges);
 typedef CUresult (*PFN_cuGraphGetNodes)(CUgraph hGraph, CUgraphNode *nodes, size_t *numNodes);
 typedef CUresult (*PFN_cuGraphGetRootNodes)(CUgraph hGraph, CUgraphNode *rootNodes, size_t *numRootNodes);
 typedef CUresult (*PFN_cuGraphHostNodeGetParams)(CUgraphNode hNode, CUDA_HOST_NODE_PARAMS *nodeParams);
@@ -132,15 +137,24 @@ typedef CUresult (*PFN_cuGraphNodeGetDependentNodes)(CUgraphNode hNode, CUgraphN
 typedef CUresult (*PFN_cuGraphNodeGetDependentNodes_v2)(CUgraphNode hNode, CUgraphNode *dependentNodes,
     CUgraphEdgeData *edgeData, size_t *numDependentNodes);
 typedef CUresult (*PFN_cuGraphNodeGetEnabled)(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int *isEnabled);
+typedef CUresult (*PFN_cuGraphNodeGetParams)(CUgraphNode hNode, CUgraphNodeParams *nodeParams);
 typedef CUresult (*PFN_cuGraphNodeGetType)(CUgraphNode hNode, CUgraphNodeType *type);
 typedef CUresult (*PFN_cuGraphNodeSetEnabled)(CUgraphExec hGraphExec, CUgraphNode hNode, unsigned int isEnabled);
 typedef CUresult (*PFN_cuGraphNodeSetParams)(CUgraphNode hNode, CUgraphNodeParams *nodeParams);
+typedef CUresult (*PFN_cuGraphNodeSetParams_v2)(CUgraphNode hNode, CUgraphNodeParams *nodeParams);
+typedef CUresult (*PFN_cuGraphReleaseUserObject)(CUgraph graph, CUuserObject object, unsigned int count);
 typedef CUresult (*PFN_cuGraphRemoveDependencies)(CUgraph hGraph, const CUgraphNode *from, const CUgraphNode *to,
     size_t numDependencies);
 typedef CUresult (*PFN_cuGraphRemoveDependencies_v2)(CUgraph hGraph, const CUgraphNode *from, const CUgraphNode *to,
     const CUgraphEdgeData *edgeData, size_t numDependencies);
+typedef CUresult (*PFN_cuGraphRetainUserObject)(CUgraph graph, CUuserObject object, unsigned int count,
+    unsigned int flags);
 typedef CUresult (*PFN_cuGraphUpload)(CUgraphExec hGraphExec, CUstream hStream);
 typedef CUresult (*PFN_cuStreamBeginCaptureToGraph)(CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies,
     const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode);
+typedef CUresult (*PFN_cuUserObjectCreate)(CUuserObject *object_out, void *ptr, CUhostFn destroy,
+    unsigned int initialRefcount, unsigned int flags);
+typedef CUresult (*PFN_cuUserObjectRelease)(CUuserObject object, unsigned int count);
+typedef CUresult (*PFN_cuUserObjectRetain)(CUuserObject object, unsigned int count);
 
 #endif

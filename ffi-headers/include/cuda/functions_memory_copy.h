@@ -2,6 +2,8 @@
 #ifndef HAMI_CUDA_FUNCTIONS_MEMORY_COPY_H
 #define HAMI_CUDA_FUNCTIONS_MEMORY_COPY_H
 
+typedef CUresult (*PFN_cuMemBatchDecompressAsync)(CUmemDecompressParams *paramsArray, size_t count,
+    unsigned int flags, size_t *errorIndex, CUstream stream);
 typedef CUresult (*PFN_cuMemcpy)(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount);
 typedef CUresult (*PFN_cuMemcpy2D)(const CUDA_MEMCPY2D_v1 *pCopy);
 typedef CUresult (*PFN_cuMemcpy2DAsync)(const CUDA_MEMCPY2D_v1 *pCopy, CUstream hStream);
@@ -13,6 +15,8 @@ typedef CUresult (*PFN_cuMemcpy3D)(const CUDA_MEMCPY3D_v1 *pCopy);
 typedef CUresult (*PFN_cuMemcpy3DAsync)(const CUDA_MEMCPY3D_v1 *pCopy, CUstream hStream);
 typedef CUresult (*PFN_cuMemcpy3DAsync_v2)(const CUDA_MEMCPY3D *pCopy, CUstream hStream);
 typedef CUresult (*PFN_cuMemcpy3DBatchAsync)(size_t numOps, CUDA_MEMCPY3D_BATCH_OP *opList, size_t *failIdx,
+    unsigned long long flags, CUstream hStream);
+typedef CUresult (*PFN_cuMemcpy3DBatchAsync_v2)(size_t numOps, CUDA_MEMCPY3D_BATCH_OP *opList,
     unsigned long long flags, CUstream hStream);
 typedef CUresult (*PFN_cuMemcpy3DPeer)(const CUDA_MEMCPY3D_PEER *pCopy);
 typedef CUresult (*PFN_cuMemcpy3DPeerAsync)(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStream);
@@ -33,6 +37,8 @@ typedef CUresult (*PFN_cuMemcpyAtoHAsync_v2)(void *dstHost, CUarray srcArray, si
 typedef CUresult (*PFN_cuMemcpyAtoH_v2)(void *dstHost, CUarray srcArray, size_t srcOffset, size_t ByteCount);
 typedef CUresult (*PFN_cuMemcpyBatchAsync)(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_t count,
     CUmemcpyAttributes *attrs, size_t *attrsIdxs, size_t numAttrs, size_t *failIdx, CUstream hStream);
+typedef CUresult (*PFN_cuMemcpyBatchAsync_v2)(CUdeviceptr *dsts, CUdeviceptr *srcs, size_t *sizes, size_t count,
+    CUmemcpyAttributes *attrs, size_t *attrsIdxs, size_t numAttrs, CUstream hStream);
 typedef CUresult (*PFN_cuMemcpyDtoA)(CUarray dstArray, unsigned int dstOffset, CUdeviceptr_v1 srcDevice,
     unsigned int ByteCount);
 typedef CUresult (*PFN_cuMemcpyDtoA_v2)(CUarray dstArray, size_t dstOffset, CUdeviceptr srcDevice, size_t ByteCount);

@@ -8,7 +8,15 @@ typedef CUresult (*PFN_cuDeviceSetMemPool)(CUdevice dev, CUmemoryPool pool);
 typedef CUresult (*PFN_cuMemAllocAsync)(CUdeviceptr *dptr, size_t bytesize, CUstream hStream);
 typedef CUresult (*PFN_cuMemAllocFromPoolAsync)(CUdeviceptr *dptr, size_t bytesize, CUmemoryPool pool,
     CUstream hStream);
+typedef CUresult (*PFN_cuMemDiscardAndPrefetchBatchAsync)(CUdeviceptr *dptrs, size_t *sizes, size_t count,
+    CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags,
+    CUstream hStream);
+typedef CUresult (*PFN_cuMemDiscardBatchAsync)(CUdeviceptr *dptrs, size_t *sizes, size_t count,
+    unsigned long long flags, CUstream hStream);
 typedef CUresult (*PFN_cuMemFreeAsync)(CUdeviceptr dptr, CUstream hStream);
+typedef CUresult (*PFN_cuMemGetDefaultMemPool)(CUmemoryPool *pool_out, CUmemLocation *location,
+    CUmemAllocationType type);
+typedef CUresult (*PFN_cuMemGetMemPool)(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type);
 typedef CUresult (*PFN_cuMemMapArrayAsync)(CUarrayMapInfo *mapInfoList, unsigned int count, CUstream hStream);
 typedef CUresult (*PFN_cuMemPoolCreate)(CUmemoryPool *pool, const CUmemPoolProps *poolProps);
 typedef CUresult (*PFN_cuMemPoolDestroy)(CUmemoryPool pool);
@@ -25,5 +33,9 @@ typedef CUresult (*PFN_cuMemPoolSetAccess)(CUmemoryPool pool, const CUmemAccessD
 typedef CUresult (*PFN_cuMemPoolSetAttribute)(CUmemoryPool pool, CUmemPool_attribute attr, void *value);
 typedef CUresult (*PFN_cuMemPoolTrimTo)(CUmemoryPool pool, size_t minBytesToKeep);
 typedef CUresult (*PFN_cuMemPrefetchAsync)(CUdeviceptr devPtr, size_t count, CUdevice dstDevice, CUstream hStream);
+typedef CUresult (*PFN_cuMemPrefetchBatchAsync)(CUdeviceptr *dptrs, size_t *sizes, size_t count,
+    CUmemLocation *prefetchLocs, size_t *prefetchLocIdxs, size_t numPrefetchLocs, unsigned long long flags,
+    CUstream hStream);
+typedef CUresult (*PFN_cuMemSetMemPool)(CUmemLocation *location, CUmemAllocationType type, CUmemoryPool pool);
 
 #endif

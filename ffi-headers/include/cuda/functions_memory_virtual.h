@@ -27,7 +27,11 @@ typedef CUresult (*PFN_cuMemUnmap)(CUdeviceptr ptr, size_t size);
 typedef CUresult (*PFN_cuMulticastAddDevice)(CUmemGenericAllocationHandle mcHandle, CUdevice dev);
 typedef CUresult (*PFN_cuMulticastBindAddr)(CUmemGenericAllocationHandle mcHandle, size_t mcOffset,
     CUdeviceptr memptr, size_t size, unsigned long long flags);
+typedef CUresult (*PFN_cuMulticastBindAddr_v2)(CUmemGenericAllocationHandle mcHandle, CUdevice dev, size_t mcOffset,
+    CUdeviceptr memptr, size_t size, unsigned long long flags);
 typedef CUresult (*PFN_cuMulticastBindMem)(CUmemGenericAllocationHandle mcHandle, size_t mcOffset,
+    CUmemGenericAllocationHandle memHandle, size_t memOffset, size_t size, unsigned long long flags);
+typedef CUresult (*PFN_cuMulticastBindMem_v2)(CUmemGenericAllocationHandle mcHandle, CUdevice dev, size_t mcOffset,
     CUmemGenericAllocationHandle memHandle, size_t memOffset, size_t size, unsigned long long flags);
 typedef CUresult (*PFN_cuMulticastCreate)(CUmemGenericAllocationHandle *mcHandle, const CUmulticastObjectProp *prop);
 typedef CUresult (*PFN_cuMulticastGetGranularity)(size_t *granularity, const CUmulticastObjectProp *prop,

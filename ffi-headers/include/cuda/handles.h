@@ -21,6 +21,7 @@ typedef CUdevice_v1 CUdevice;
 typedef CUdeviceptr_v2 CUdeviceptr;
 typedef CUmemGenericAllocationHandle_v1 CUmemGenericAllocationHandle;
 typedef cuuint64_t CUgraphConditionalHandle;
+typedef cuuint32_t CUlogicalEndpointId;
 typedef unsigned int CUdeviceptr_v1;
 
 /* Devices that are no GPU. */
@@ -29,6 +30,7 @@ static const CUdevice CU_DEVICE_INVALID = -2;
 
 typedef struct CUarray_st *CUarray;
 typedef struct CUctx_st *CUcontext;
+typedef struct CUdevResourceDesc_st *CUdevResourceDesc;
 typedef struct CUevent_st *CUevent;
 typedef struct CUextMemory_st *CUexternalMemory;
 typedef struct CUextSemaphore_st *CUexternalSemaphore;
@@ -47,5 +49,6 @@ typedef struct CUmod_st *CUmodule;
 typedef struct CUstream_st *CUstream;
 typedef struct CUsurfref_st *CUsurfref;
 typedef struct CUtexref_st *CUtexref;
+typedef struct CUuserObject_st *CUuserObject;
 
 #endif

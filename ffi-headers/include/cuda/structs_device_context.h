@@ -51,4 +51,22 @@ typedef struct {
     char bytes[16];
 } CUuuid;
 
+/* As CUDA 13.1 has it: 12.9 knows smCount only, and no nextResource in the same 144 bytes. */
+typedef struct {
+    unsigned int smCount;
+    unsigned int minSmPartitionSize;
+    unsigned int smCoscheduledAlignment;
+    unsigned int flags;
+} CUdevSmResource;
+
+typedef struct CUdevResource_st {
+    CUdevResourceType type;
+    unsigned char _internal_padding[92];
+    union {
+        CUdevSmResource sm;
+        unsigned char _oversize[40];
+    };
+    struct CUdevResource_st *nextResource;
+} CUdevResource;
+
 #endif

@@ -121,6 +121,7 @@ typedef struct {
 } CUDA_MEMCPY3D;
 typedef CUDA_MEMCPY3D CUDA_MEMCPY3D_v2;
 
+/* For CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN (CUDA 13.4), id holds bytes: the device's number, then the domain's. */
 typedef struct {
     CUmemLocationType type;
     int id;
@@ -288,6 +289,31 @@ typedef struct {
     unsigned long long flags;
 } CUmulticastObjectProp;
 typedef CUmulticastObjectProp CUmulticastObjectProp_v1;
+
+typedef struct {
+    size_t srcNumBytes;
+    size_t dstNumBytes;
+    cuuint32_t *dstActBytes;
+    const void *src;
+    void *dst;
+    CUmemDecompressAlgorithm algo;
+    unsigned char padding[20];
+} CUmemDecompressParams;
+
+typedef struct {
+    CUlogicalEndpointType type;
+    union {
+        struct {
+            CUdevice device;
+        } unicast;
+        struct {
+            unsigned int numDevices;
+        } multicast;
+    };
+    unsigned long long size;
+    unsigned int ipcHandleTypes;
+    unsigned int flags;
+} CUlogicalEndpointProp;
 
 /* The 32-bit forms that the un-suffixed entry points of CUDA 2 and 3.1 take. */
 typedef struct {

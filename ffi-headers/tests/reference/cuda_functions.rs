@@ -1,7 +1,8 @@
-//! Every CUDA function type of ours against the functions of cudarc's bindings of CUDA 12.9.
+//! Every CUDA function type of ours against the functions of cudarc's bindings of CUDA 12.9, and of 13.1 where they are new.
 use std::collections::BTreeSet;
 
 use cudarc::driver::sys;
+use cudarc13::driver::sys as sys13;
 use ffi_headers::cuda;
 
 use crate::compare::{self, Comparison};
@@ -9,12 +10,12 @@ use crate::signature::{self, Signature, Theirs};
 
 /// Function types of ours against theirs, grouped by the number of arguments: the compiler infers the types behind `_`.
 macro_rules! functions {
-    ($found:ident, $arguments:tt: { $($name:ident),* $(,)? }) => {
+    ($found:ident, $sys:ident, $arguments:tt: { $($name:ident),* $(,)? }) => {
         pastey::paste! {
             $($found.agree(
                 stringify!($name),
                 <cuda::[<PFN_ $name>]>::signature(),
-                signature::of(Theirs(sys::$name as unsafe fn $arguments -> _)),
+                signature::of(Theirs($sys::$name as unsafe fn $arguments -> _)),
             );)*
         }
     };
@@ -91,19 +92,37 @@ const OLDER_FORMS: &[&str] = &[
     "cuGraphKernelNodeSetParams",
 ];
 
+/// What came after CUDA 13.1 or in a form that the reference has not; compared with 13.5's own declarations by hand.
+const NEWER: &[&str] = &[
+    "cuGraphAddNode_v3",
+    "cuGraphNodeGetParams",
+    "cuGraphNodeSetParams_v2",
+    "cuLogicalEndpointBindAddr",
+    "cuLogicalEndpointBindMem",
+    "cuLogicalEndpointCreate",
+    "cuLogicalEndpointDestroy",
+    "cuLogicalEndpointImport",
+    "cuLogicalEndpointUnbind",
+];
+
+/// From the headers for OpenGL and VDPAU, which the reference leaves out; compared with 13.5's by hand.
+const GRAPHICS: &[&str] = &["cuGLCtxCreate", "cuGLCtxCreate_v2", "cuVDPAUCtxCreate", "cuVDPAUCtxCreate_v2"];
+
 #[test]
 fn every_function_type_has_the_reference_signature() {
     let mut found = Comparison::default();
     from_cudarc(&mut found);
-    let exceptions: BTreeSet<&str> = OLDER_FORMS.iter().copied().collect();
+    from_cudarc_13(&mut found);
+    let exceptions: BTreeSet<&str> = OLDER_FORMS.iter().chain(NEWER).chain(GRAPHICS).copied().collect();
     found.finish(&compare::functions(include_str!("../../src/cuda.rs")), &exceptions);
 }
 
 fn from_cudarc(found: &mut Comparison) {
-    functions!(found, (): {
+    functions!(found, sys, (): {
         cuCtxResetPersistingL2Cache, cuCtxSynchronize, cuProfilerStart, cuProfilerStop,
     });
-    functions!(found, (_): {
+    functions!(found, sys, (_): {
+        cuGreenCtxDestroy,
         cuCtxDestroy_v2, cuCtxDetach, cuCtxDisablePeerAccess, cuCtxGetCacheConfig, cuCtxGetCurrent, cuCtxGetDevice,
         cuCtxGetFlags, cuCtxGetSharedMemConfig, cuCtxPopCurrent_v2, cuCtxPushCurrent_v2, cuCtxSetCacheConfig,
         cuCtxSetCurrent, cuCtxSetFlags, cuCtxSetSharedMemConfig, cuDeviceGetCount, cuDevicePrimaryCtxRelease_v2,
@@ -115,7 +134,8 @@ fn from_cudarc(found: &mut Comparison) {
         cuModuleGetLoadingMode, cuModuleUnload, cuDeviceGraphMemTrim, cuGraphDestroy, cuGraphDestroyNode,
         cuGraphExecDestroy,
     });
-    functions!(found, (_, _): {
+    functions!(found, sys, (_, _): {
+        cuCtxFromGreenCtx, cuGreenCtxRecordEvent, cuGreenCtxWaitEvent, cuStreamGetGreenCtx,
         cuCtxAttach, cuCtxEnablePeerAccess, cuCtxGetApiVersion, cuCtxGetExecAffinity, cuCtxGetId, cuCtxGetLimit,
         cuCtxGetStreamPriorityRange, cuCtxRecordEvent, cuCtxSetLimit, cuCtxWaitEvent, cuDeviceGet,
         cuDeviceGetByPCIBusId, cuDeviceGetProperties, cuDeviceGetUuid, cuDeviceGetUuid_v2, cuDevicePrimaryCtxRetain,
@@ -141,9 +161,10 @@ fn from_cudarc(found: &mut Comparison) {
         cuGraphKernelNodeCopyAttributes, cuGraphKernelNodeGetParams_v2, cuGraphKernelNodeSetParams_v2, cuGraphLaunch,
         cuGraphMemAllocNodeGetParams, cuGraphMemFreeNodeGetParams, cuGraphMemcpyNodeGetParams,
         cuGraphMemcpyNodeSetParams, cuGraphMemsetNodeGetParams, cuGraphMemsetNodeSetParams, cuGraphNodeGetType,
-        cuGraphNodeSetParams, cuGraphUpload,
+        cuGraphNodeSetParams, cuGraphUpload, cuUserObjectRelease, cuUserObjectRetain,
     });
-    functions!(found, (_, _, _): {
+    functions!(found, sys, (_, _, _): {
+        cuCtxGetDevResource, cuDevResourceGenerateDesc, cuDeviceGetDevResource, cuGreenCtxGetDevResource,
         cuCtxCreate_v2, cuDeviceCanAccessPeer, cuDeviceComputeCapability, cuDeviceGetAttribute,
         cuDeviceGetExecAffinitySupport, cuDeviceGetLuid, cuDeviceGetName, cuDeviceGetPCIBusId,
         cuDevicePrimaryCtxGetState, cuProfilerInitialize, cuIpcOpenMemHandle_v2, cuMemAllocManaged,
@@ -167,9 +188,10 @@ fn from_cudarc(found: &mut Comparison) {
         cuGraphExecKernelNodeSetParams_v2, cuGraphExecNodeSetParams, cuGraphExecUpdate_v2, cuGraphGetNodes,
         cuGraphGetRootNodes, cuGraphInstantiateWithFlags, cuGraphInstantiateWithParams, cuGraphKernelNodeGetAttribute,
         cuGraphKernelNodeSetAttribute, cuGraphNodeFindInClone, cuGraphNodeGetDependencies,
-        cuGraphNodeGetDependentNodes, cuGraphNodeGetEnabled, cuGraphNodeSetEnabled,
+        cuGraphNodeGetDependentNodes, cuGraphNodeGetEnabled, cuGraphNodeSetEnabled, cuGraphReleaseUserObject,
     });
-    functions!(found, (_, _, _, _): {
+    functions!(found, sys, (_, _, _, _): {
+        cuGreenCtxCreate, cuGreenCtxStreamCreate,
         cuCtxCreate_v4, cuDeviceGetP2PAttribute, cuMemAdvise, cuMemAdvise_v2, cuPointerGetAttributes, cuMemcpyAsync,
         cuMemcpyAtoD_v2, cuMemcpyAtoH_v2, cuMemcpyDtoA_v2, cuMemcpyDtoDAsync_v2, cuMemcpyDtoHAsync_v2,
         cuMemcpyHtoA_v2, cuMemcpyHtoDAsync_v2, cuMemsetD16Async, cuMemsetD32Async, cuMemsetD8Async,
@@ -183,9 +205,10 @@ fn from_cudarc(found: &mut Comparison) {
         cuModuleGetGlobal_v2, cuOccupancyAvailableDynamicSMemPerBlock, cuOccupancyMaxActiveBlocksPerMultiprocessor,
         cuParamSetv, cuGraphAddDependencies, cuGraphAddEmptyNode, cuGraphExecMemcpyNodeSetParams,
         cuGraphExecMemsetNodeSetParams, cuGraphNodeGetDependencies_v2, cuGraphNodeGetDependentNodes_v2,
-        cuGraphRemoveDependencies,
+        cuGraphGetEdges, cuGraphRemoveDependencies, cuGraphRetainUserObject,
     });
-    functions!(found, (_, _, _, _, _): {
+    functions!(found, sys, (_, _, _, _, _): {
+        cuMemBatchDecompressAsync,
         cuCtxCreate_v3, cuGetProcAddress_v2, cuMemAllocPitch_v2, cuMemPrefetchAsync_v2, cuMemRangeGetAttribute,
         cuMemcpy3DBatchAsync, cuMemcpyAtoA_v2, cuMemcpyAtoHAsync_v2, cuMemcpyHtoAAsync_v2, cuMemcpyPeer,
         cuMemsetD2D16_v2, cuMemsetD2D32_v2, cuMemsetD2D8_v2, cuMemAddressReserve, cuMemGetHandleForAddressRange,
@@ -194,26 +217,40 @@ fn from_cudarc(found: &mut Comparison) {
         cuGraphAddDependencies_v2, cuGraphAddEventRecordNode, cuGraphAddEventWaitNode,
         cuGraphAddExternalSemaphoresSignalNode, cuGraphAddExternalSemaphoresWaitNode, cuGraphAddHostNode,
         cuGraphAddKernelNode_v2, cuGraphAddMemAllocNode, cuGraphAddMemFreeNode, cuGraphAddNode,
-        cuGraphConditionalHandleCreate, cuGraphRemoveDependencies_v2,
+        cuGraphConditionalHandleCreate, cuGraphGetEdges_v2, cuGraphRemoveDependencies_v2, cuUserObjectCreate,
     });
-    functions!(found, (_, _, _, _, _, _): {
+    functions!(found, sys, (_, _, _, _, _, _): {
+        cuDevSmResourceSplitByCount,
         cuMemRangeGetAttributes, cuMemcpyPeerAsync, cuMemsetD2D16Async, cuMemsetD2D32Async, cuMemsetD2D8Async,
         cuMulticastBindMem, cuStreamGetCaptureInfo_v2, cuLinkAddFile_v2, cuOccupancyMaxPotentialBlockSize,
         cuGraphAddMemcpyNode, cuGraphAddMemsetNode, cuGraphAddNode_v2, cuStreamBeginCaptureToGraph,
     });
-    functions!(found, (_, _, _, _, _, _, _): {
+    functions!(found, sys, (_, _, _, _, _, _, _): {
         cuStreamGetCaptureInfo_v3, cuOccupancyMaxPotentialBlockSizeWithFlags,
     });
-    functions!(found, (_, _, _, _, _, _, _, _): {
+    functions!(found, sys, (_, _, _, _, _, _, _, _): {
         cuLibraryLoadData, cuLibraryLoadFromFile, cuLinkAddData_v2,
     });
-    functions!(found, (_, _, _, _, _, _, _, _, _): {
+    functions!(found, sys, (_, _, _, _, _, _, _, _, _): {
         cuMemcpyBatchAsync,
     });
-    functions!(found, (_, _, _, _, _, _, _, _, _, _): {
+    functions!(found, sys, (_, _, _, _, _, _, _, _, _, _): {
         cuLaunchCooperativeKernel,
     });
-    functions!(found, (_, _, _, _, _, _, _, _, _, _, _): {
+    functions!(found, sys, (_, _, _, _, _, _, _, _, _, _, _): {
         cuLaunchKernel,
+    });
+}
+
+fn from_cudarc_13(found: &mut Comparison) {
+    functions!(found, sys13, (_): { cuCtxSynchronize_v2 });
+    functions!(found, sys13, (_, _): { cuCtxGetDevice_v2, cuGreenCtxGetId });
+    functions!(found, sys13, (_, _, _): { cuMemGetDefaultMemPool, cuMemGetMemPool, cuMemSetMemPool });
+    functions!(found, sys13, (_, _, _, _): { cuMemcpy3DBatchAsync_v2 });
+    functions!(found, sys13, (_, _, _, _, _): { cuMemDiscardBatchAsync });
+    functions!(found, sys13, (_, _, _, _, _, _): { cuMulticastBindAddr_v2 });
+    functions!(found, sys13, (_, _, _, _, _, _, _): { cuMulticastBindMem_v2 });
+    functions!(found, sys13, (_, _, _, _, _, _, _, _): {
+        cuMemDiscardAndPrefetchBatchAsync, cuMemPrefetchBatchAsync, cuMemcpyBatchAsync_v2,
     });
 }

@@ -1,8 +1,9 @@
-//! Every CUDA structure of ours against cudarc's bindings of CUDA 12.9: size, alignment, offsets and field sizes.
+//! Every CUDA structure of ours against cudarc's bindings of CUDA 12.9 or 13.1: size, alignment, offsets and field sizes.
 use std::collections::BTreeSet;
 use std::mem::offset_of;
 
 use cudarc::driver::sys;
+use cudarc13::driver::sys as sys13;
 use ffi_headers::cuda::*;
 
 use crate::compare::{self, Comparison};
@@ -12,6 +13,8 @@ fn every_structure_is_laid_out_as_in_the_reference() {
     let mut found = Comparison::default();
     from_cudarc(&mut found);
     before_cuda_3_2(&mut found);
+    from_cudarc_13(&mut found);
+    after_cuda_13_1(&mut found);
     found.finish(&compare::structures(include_str!("../../src/cuda.rs")), &BTreeSet::new());
 }
 
@@ -31,6 +34,9 @@ fn from_cudarc(found: &mut Comparison) {
     layout!(found, struct CUdevprop == sys::CUdevprop_st {
         maxThreadsPerBlock, maxThreadsDim, maxGridSize, sharedMemPerBlock, totalConstantMemory, SIMDWidth, memPitch,
         regsPerBlock, clockRate, textureAlign,
+    });
+    layout!(found, struct CUmemDecompressParams == sys::CUmemDecompressParams_st {
+        srcNumBytes, dstNumBytes, dstActBytes, src, dst, algo, padding,
     });
     layout!(found, struct CUuuid == sys::CUuuid_st { bytes });
     layout!(found, struct CUDA_ARRAY3D_DESCRIPTOR == sys::CUDA_ARRAY3D_DESCRIPTOR_st {
@@ -356,4 +362,33 @@ fn before_cuda_3_2(found: &mut Comparison) {
         Height: 132, 4;
         Depth: 136, 4;
     });
+}
+
+fn from_cudarc_13(found: &mut Comparison) {
+    layout!(found, struct CUdevSmResource == sys13::CUdevSmResource_st {
+        smCount, minSmPartitionSize, smCoscheduledAlignment, flags,
+    });
+    layout!(found, struct CUdevResource_st == sys13::CUdevResource_st {
+        type_, _internal_padding, __bindgen_anon_1, nextResource,
+    });
+    layout!(found, union CUdevResource_st__bindgen_ty_1 == sys13::CUdevResource_st__bindgen_ty_1 { sm, _oversize });
+    assert_eq!(size_of::<CUdevResource>(), size_of::<sys::CUdevResource_st>(), "12.9 has it without nextResource");
+}
+
+/// Read from CUDA 13.5.
+fn after_cuda_13_1(found: &mut Comparison) {
+    literal_layout!(found, CUlogicalEndpointProp, 24, 8, {
+        type_: 0, 4;
+        __bindgen_anon_1: 4, 4;
+        size: 8, 8;
+        ipcHandleTypes: 16, 4;
+        flags: 20, 4;
+    });
+    literal_layout!(found, CUlogicalEndpointProp__bindgen_ty_1__bindgen_ty_1, 4, 4, { device: 0, 4; });
+    literal_layout!(found, CUlogicalEndpointProp__bindgen_ty_1__bindgen_ty_2, 4, 4, { numDevices: 0, 4; });
+    let members = (
+        offset_of!(CUlogicalEndpointProp__bindgen_ty_1, unicast),
+        offset_of!(CUlogicalEndpointProp__bindgen_ty_1, multicast),
+    );
+    found.note("CUlogicalEndpointProp__bindgen_ty_1", members, (0, 0));
 }

@@ -100,6 +100,13 @@ fn every_constant_has_the_reference_value() {
         CU_STREAM_MEM_OP_ATOMIC_REDUCTION = 8,
         CU_GRAPH_CHILD_GRAPH_OWNERSHIP_INVALID = -1,
         CU_GRAPH_NODE_TYPE_RESERVED_16 = 16,
+        CU_LOGICAL_ENDPOINT_TYPE_INVALID = 0,
+        CU_LOGICAL_ENDPOINT_TYPE_UNICAST = 1,
+        CU_LOGICAL_ENDPOINT_TYPE_MULTICAST = 2,
+        CU_LOGICAL_ENDPOINT_IPC_HANDLE_TYPE_NONE = 0,
+        CU_LOGICAL_ENDPOINT_IPC_HANDLE_TYPE_FABRIC = 1,
+        CU_DEV_RESOURCE_TYPE_WORKQUEUE_CONFIG = 1000,
+        CU_DEV_RESOURCE_TYPE_WORKQUEUE = 10000,
     });
     // cudarc leaves out what C writes as a cast: a stream handle, a device number.
     literals!(found, {
@@ -238,6 +245,10 @@ fn from_cudarc(found: &mut Comparison) {
         CU_CTX_SCHED_AUTO, CU_CTX_SCHED_SPIN, CU_CTX_SCHED_YIELD, CU_CTX_SCHED_BLOCKING_SYNC, CU_CTX_BLOCKING_SYNC,
         CU_CTX_SCHED_MASK, CU_CTX_MAP_HOST, CU_CTX_LMEM_RESIZE_TO_MAX, CU_CTX_COREDUMP_ENABLE,
         CU_CTX_USER_COREDUMP_ENABLE, CU_CTX_SYNC_MEMOPS, CU_CTX_FLAGS_MASK,
+    });
+    values!(found, value => value as i128, sys::CUgreenCtxCreate_flags: { CU_GREEN_CTX_DEFAULT_STREAM });
+    values!(found, value => value as i128, sys::CUdevResourceType: {
+        CU_DEV_RESOURCE_TYPE_INVALID, CU_DEV_RESOURCE_TYPE_SM,
     });
     values!(found, value => value as i128, sys::CUdeviceNumaConfig_enum: {
         CU_DEVICE_NUMA_CONFIG_NONE, CU_DEVICE_NUMA_CONFIG_NUMA_NODE,

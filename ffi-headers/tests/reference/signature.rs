@@ -36,7 +36,9 @@ fn plain<T>() -> String {
 pub fn agree(ours: &str, theirs: &str) -> bool {
     let integer = |of: &str| of.strip_suffix("u32").or(of.strip_suffix("i32")).map(str::to_owned);
     let pointers = |of: &str| of.rfind(' ').map_or(String::new(), |at| of[..=at].to_owned());
-    ours == theirs || theirs.ends_with("_enum") && integer(ours) == Some(pointers(theirs))
+    // C gives this one no tag that would end so.
+    let enumeration = theirs.ends_with("_enum") || theirs.ends_with("CUdevResourceType");
+    ours == theirs || enumeration && integer(ours) == Some(pointers(theirs))
 }
 
 macro_rules! arities {
