@@ -1,7 +1,19 @@
 //! What this process has asked the driver for: its allocations and the pages they touch.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+/// Maps by address or handle.
+mod by_address;
+/// Things with a handle that live in a context: arrays.
+mod objects;
+/// Physical memory that is made, mapped and shared on its own.
+mod physical;
+/// Which pool stream-ordered allocations came from.
+mod pool_pointers;
+
+pub(crate) use by_address::AddressMap;
+use by_address::{ALLOCATION_PARTS, ByAddress, PAGE_PARTS};
+pub(crate) use objects::{Object, Objects};
+pub(crate) use physical::{Back, Pieces};
+pub(crate) use pool_pointers::{PoolNumber, PoolPointers};
 
 /// Device memory is taken in pages of this size: what a driver maps at once, and the step in which NVML's figures move.
 pub(crate) const PAGE: u64 = 2 << 20;
@@ -27,57 +39,6 @@ fn pages(start: u64, length: u64) -> (u64, [Option<u64>; 2]) {
     let partial = u64::from(head_partial) + u64::from(tail_partial);
     let whole = (last - first + 1 - partial) * PAGE;
     (whole, [head_partial.then_some(first), tail_partial.then_some(last)])
-}
-
-/// A hash for addresses: they differ in their middle bits, and nobody chooses them to do harm.
-#[derive(Default)]
-pub(crate) struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        // Fibonacci hashing; the fold brings the well-mixed upper half down to where the table looks.
-        let product = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = product ^ (product >> 32);
-    }
-}
-
-/// A map by address or handle.
-pub(crate) type AddressMap<V> = HashMap<u64, V, BuildHasherDefault<AddressHasher>>;
-
-/// A map that grows a little at a time: a table of a million entries would stop a caller for milliseconds when it
-/// doubles, one of its many small parts does not.
-#[derive(Debug)]
-struct ByAddress<V> {
-    parts: Box<[AddressMap<V>]>,
-}
-
-/// Parts of the allocations' map; at a million entries each doubles at some four thousand.
-const ALLOCATION_PARTS: usize = 256;
-/// Parts of the pages' map; a page is shared by many allocations.
-const PAGE_PARTS: usize = 32;
-
-impl<V> ByAddress<V> {
-    fn of(parts: usize) -> Self {
-        Self { parts: (0..parts).map(|_| HashMap::default()).collect() }
-    }
-
-    #[inline]
-    fn part(&mut self, address: u64) -> &mut AddressMap<V> {
-        // Other bits of the product than the ones that a part's own table looks at.
-        let product = address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let count = self.parts.len();
-        &mut self.parts[(product >> 40) as usize % count]
-    }
 }
 
 /// The allocations of this process. Each operation takes constant time, however many there are.
@@ -250,7 +211,7 @@ mod tests {
                 sum -= books.strike(start).unwrap().1;
             }
             prop_assert_eq!(sum, 0);
-            prop_assert!(books.shared_pages.parts.iter().all(HashMap::is_empty));
+            prop_assert!(books.shared_pages.parts.iter().all(std::collections::HashMap::is_empty));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 pub(crate) use shared_region::size::{ACCEPTED as ACCEPTED_SIZES, parse as parse_size};
 
-use crate::log;
+use crate::{log, measure, visible};
 
 /// Names of environment variables that the library reads, as HAMi has them. `_0`, `_1`, … may follow the first two.
 pub(crate) mod names {
@@ -14,8 +14,12 @@ pub(crate) mod names {
     pub(crate) const SM_LIMIT: &str = "CUDA_DEVICE_SM_LIMIT";
     /// Whether a quota may exceed the device's memory.
     pub(crate) const OVERSUBSCRIBE: &str = "CUDA_OVERSUBSCRIBE";
+    /// Whether a request over the quota ends the process that makes it.
+    pub(crate) const OOM_KILLER: &str = "ACTIVE_OOM_KILLER";
     /// Path of the shared region.
     pub(crate) const SHARED_CACHE: &str = "CUDA_DEVICE_MEMORY_SHARED_CACHE";
+    /// Devices that the container was given, in the order in which limits are numbered.
+    pub(crate) const GRANTED_DEVICES: &str = "NVIDIA_VISIBLE_DEVICES";
     /// Which devices CUDA shows, and in which order.
     pub(crate) const VISIBLE_DEVICES: &str = "CUDA_VISIBLE_DEVICES";
 }
@@ -32,10 +36,14 @@ pub(crate) struct Config {
     memory_by_index: Vec<Option<Option<u64>>>,
     /// Whether any compute limit is set.
     compute_limited: bool,
-    /// Whether a quota may exceed the device.
-    oversubscribe: bool,
+    /// Whether a quota may exceed the device, and what does not fit is spilled to the host.
+    pub(crate) oversubscribe: bool,
+    /// Whether a request over the quota ends the process.
+    pub(crate) oom_killer: bool,
     /// `CUDA_VISIBLE_DEVICES` as it is when CUDA reads it.
     visible: Option<String>,
+    /// `NVIDIA_VISIBLE_DEVICES`, of which only lists of UUIDs count.
+    granted: Option<String>,
     /// The shared region's file, if one is named.
     pub(crate) region: Option<PathBuf>,
 }
@@ -89,6 +97,16 @@ impl Config {
                 }),
             }
         };
+        let switch = |name: &str| -> Result<bool, Unreadable> {
+            let Some(value) = lookup(name) else { return Ok(false) };
+            match value.trim().to_ascii_lowercase().as_str() {
+                "true" | "1" => Ok(true),
+                "false" | "0" => Ok(false),
+                _ => {
+                    Err(Unreadable { variable: name.to_owned(), value, accepted: "accepted are true, 1, false and 0" })
+                }
+            }
+        };
         let indexed = |name: &str, index: usize| format!("{name}_{index}");
         let memory = size(names::MEMORY_LIMIT)?.flatten();
         let mut memory_by_index =
@@ -101,19 +119,27 @@ impl Config {
             compute_limited |= percent(&indexed(names::SM_LIMIT, index))?;
         }
         let region = lookup(names::SHARED_CACHE).map(PathBuf::from);
-        let oversubscribe = lookup(names::OVERSUBSCRIBE).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+        let oversubscribe = switch(names::OVERSUBSCRIBE)?;
+        let oom_killer = switch(names::OOM_KILLER)?;
         Ok(Self {
             memory,
             memory_by_index,
             compute_limited,
             oversubscribe,
+            oom_killer,
             visible: lookup(names::VISIBLE_DEVICES),
+            granted: lookup(names::GRANTED_DEVICES),
             region,
         })
     }
 
-    /// Bytes granted on the device with this index; `None`: no limit.
-    pub(crate) fn memory_limit(&self, index: usize) -> Option<u64> {
+    /// Bytes granted on the device with this index; `None`: no limit. Where nobody knows the index, the smallest of all
+    /// limits counts.
+    pub(crate) fn memory_limit(&self, index: impl Into<Option<usize>>) -> Option<u64> {
+        let Some(index) = index.into() else {
+            let own = self.memory_by_index.iter().flatten().copied();
+            return own.chain([self.memory]).flatten().min();
+        };
         match self.memory_by_index.get(index) {
             Some(Some(own)) => *own,
             _ => self.memory,
@@ -129,18 +155,24 @@ impl Config {
 
     /// Variables that ask for what this version does not do.
     pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static str> {
-        [(self.compute_limited, names::SM_LIMIT), (self.oversubscribe, names::OVERSUBSCRIBE)]
-            .into_iter()
-            .filter_map(|(asked, name)| asked.then_some(name))
+        self.compute_limited.then_some(names::SM_LIMIT).into_iter()
     }
 
-    /// Index, among the devices that the container has, of the CUDA device with this ordinal; `None` when
-    /// `CUDA_VISIBLE_DEVICES` named devices in another way than by index.
+    /// Index, among the devices that the container has, of the CUDA device with this ordinal, as far as `CUDA_VISIBLE_DEVICES`
+    /// tells by itself; `None` where it names the device by UUID. CUDA's indices are NVML's only if `CUDA_DEVICE_ORDER` is
+    /// `PCI_BUS_ID` or all devices are of one model, so NVML's own answer goes before this one.
     pub(crate) fn container_index(&self, ordinal: usize) -> Option<usize> {
         match &self.visible {
             None => Some(ordinal),
-            Some(list) => list.split(',').nth(ordinal)?.trim().parse().ok(),
+            Some(list) => visible::container_index(list, ordinal, &[]),
         }
+    }
+
+    /// Place of a device in the list of those that the container was given, if that names it by its UUID: HAMi numbers limits
+    /// in the order of that list.
+    pub(crate) fn granted_index(&self, uuid: [u8; 16]) -> Option<usize> {
+        let list = self.granted.as_ref()?;
+        list.split(',').position(|entry| measure::parse_uuid(entry.trim().as_bytes()) == Some(uuid))
     }
 
     /// Whether devices differ, so that it matters which index a device has.

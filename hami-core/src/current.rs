@@ -19,18 +19,22 @@ static DESTROYED: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct LastContext {
     context: usize,
     destroyed: u64,
+    owner: usize,
+    device: CUdevice,
     quota: Option<&'static Quota>,
 }
 
 impl LastContext {
     /// Before the first question: there is no context 0.
-    pub(crate) const NONE: Self = Self { context: 0, destroyed: 0, quota: None };
+    pub(crate) const NONE: Self = Self { context: 0, destroyed: 0, owner: 0, device: 0, quota: None };
 }
 
 /// A context with its device's quota.
 pub(crate) struct Current {
-    /// The context's handle.
+    /// Handle of the context that its allocations live in: itself, or for a green context the device's primary one.
     pub(crate) context: usize,
+    /// Its device's ordinal.
+    pub(crate) device: CUdevice,
     /// Its device's quota.
     pub(crate) quota: &'static Quota,
 }
@@ -47,21 +51,33 @@ pub(crate) fn get(tenant: &Tenant, inside: &Inside) -> Option<Current> {
     // Relaxed: a context that another thread destroys during this call is the program's own race.
     let destroyed = DESTROYED.load(Ordering::Relaxed);
     let last = inside.last_context().get();
-    let quota = if (last.context, last.destroyed) == (context, destroyed) {
-        last.quota
+    let last = if (last.context, last.destroyed) == (context, destroyed) {
+        last
     } else {
-        let mut device: CUdevice = 0;
-        // SAFETY: writes one device of ours; there is a current context.
-        if unsafe { vendor::ctx_get_device(&raw mut device) } != CUDA_SUCCESS {
-            return None;
-        }
-        let quota = tenant.of_ordinal(device);
-        if !Quota::may_change(quota) {
-            inside.last_context().set(LastContext { context, destroyed, quota });
-        }
-        quota
+        look(tenant, inside, context, destroyed)?
     };
-    quota.map(|quota| Current { context, quota })
+    last.quota.map(|quota| Current { context: last.owner, device: last.device, quota })
+}
+
+/// Finds out about a context that this thread did not use last.
+fn look(tenant: &Tenant, inside: &Inside, context: usize, destroyed: u64) -> Option<LastContext> {
+    let mut device: CUdevice = 0;
+    // SAFETY: writes one device of ours; there is a current context.
+    if unsafe { vendor::ctx_get_device(&raw mut device) } != CUDA_SUCCESS {
+        return None;
+    }
+    let quota = tenant.of_ordinal(device);
+    let owner = {
+        let private = tenant.private();
+        // What was not charged for itself is a green context: it is a part of the primary one.
+        let own = private.contexts.contains_key(&(context as u64));
+        if own { context } else { private.primary.get(&(device as u64)).copied().unwrap_or(context) }
+    };
+    let found = LastContext { context, destroyed, owner, device, quota };
+    if !Quota::may_change(quota) {
+        inside.last_context().set(found);
+    }
+    Some(found)
 }
 
 /// Tells that a context is gone.

@@ -6,7 +6,7 @@
 #![expect(unsafe_code)]
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 /// One loaded object.
 struct Object<'a> {
@@ -225,17 +225,41 @@ pub(crate) fn in_c_library(name: &CStr) -> Option<*const c_void> {
 /// Keeps a loaded library where it is for good, so that addresses in it may be remembered: a program may close it and
 /// open it again elsewhere. Called once an address was found, before it is kept.
 pub(crate) fn pin(soname: &CStr) {
-    open_library(soname, libc::RTLD_NOLOAD);
+    let _for_good = dlopen(soname, libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
 }
 
-/// Opens a library for good by the C library's own dlopen. Answers whether it is loaded now.
-pub(crate) fn open_library(soname: &CStr, flags: c_int) -> bool {
+/// A library opened, and closed again when this is dropped: then it goes, unless the program uses it as well.
+pub(crate) struct Opened(NonNull<c_void>);
+
+// SAFETY: a handle of the loader, which serves every thread.
+unsafe impl Send for Opened {}
+
+impl Opened {
+    /// Opens the library of this soname; `None` where the loader finds none.
+    pub(crate) fn open(soname: &CStr) -> Option<Self> {
+        NonNull::new(dlopen(soname, 0)).map(Self)
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        type Dlclose = unsafe extern "C" fn(*mut c_void) -> c_int;
+        let Some(dlclose) = in_c_library(c"dlclose") else { return };
+        // SAFETY: the C library's dlclose has this signature.
+        let dlclose = unsafe { core::mem::transmute::<*const c_void, Dlclose>(dlclose) };
+        // SAFETY: a handle that dlopen gave and nobody else has. A failure would leave the library loaded.
+        let _closed = unsafe { dlclose(self.0.as_ptr()) };
+    }
+}
+
+/// The C library's own dlopen, for a library that nobody but the caller is to see.
+fn dlopen(soname: &CStr, flags: c_int) -> *mut c_void {
     type Dlopen = unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void;
-    let Some(dlopen) = in_c_library(c"dlopen") else { return false };
+    let Some(dlopen) = in_c_library(c"dlopen") else { return ptr::null_mut() };
     // SAFETY: the C library's dlopen has this signature.
     let dlopen = unsafe { core::mem::transmute::<*const c_void, Dlopen>(dlopen) };
     // SAFETY: a NUL-terminated name and valid flags.
-    !unsafe { dlopen(soname.as_ptr(), flags | libc::RTLD_LAZY | libc::RTLD_LOCAL | libc::RTLD_NODELETE) }.is_null()
+    unsafe { dlopen(soname.as_ptr(), flags | libc::RTLD_LAZY | libc::RTLD_LOCAL) }
 }
 
 /// Whether the object that an address lies in comes before this library in load order.

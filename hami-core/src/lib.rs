@@ -20,6 +20,8 @@ mod guard;
 mod log;
 /// What the device says a context takes.
 mod measure;
+/// What only one thread of this process at a time may touch.
+mod private;
 /// `dlsym`, `dlvsym` and `cuGetProcAddress`: which function a name leads to.
 mod resolve;
 /// What hooked functions do, one file per family; rows of the table name these.
@@ -32,3 +34,5 @@ mod tenant;
 mod unwind;
 /// The vendors' own functions that hooks call.
 mod vendor;
+/// CUDA_VISIBLE_DEVICES: which of the container's devices each CUDA ordinal is.
+mod visible;

@@ -1,20 +1,19 @@
 //! What the device says a context takes, through NVML: the driver itself does not tell what it needs for a context.
-// UNSAFETY: dlopen and vendor calls.
+// UNSAFETY: vendor calls.
 #![expect(unsafe_code)]
 
-use core::ffi::c_uint;
-use core::mem::MaybeUninit;
+/// NVML, opened for our own use.
+mod nvml;
+
 use core::ptr;
-use std::ffi::CString;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext};
-use ffi_headers::nvml::{NVML_SUCCESS, nvmlDevice_t, nvmlMemory_t, nvmlProcessInfo_t};
 
-use crate::table::Library;
-use crate::{books, find, vendor};
+use crate::{books, vendor};
+use nvml::{Device, Holder, Nvml};
 
-/// Most processes on one device that are looked through.
-const MAX_PROCESSES: usize = 1024;
 /// A context that takes more than this is a wrong measurement: others allocated meanwhile.
 const MOST_PLAUSIBLE: u64 = 4 << 30;
 
@@ -24,60 +23,84 @@ const COMMON_MOST: u64 = 512 << 20;
 /// A look at one device before a context is made.
 pub(crate) struct Before {
     nvml: Nvml,
-    device: nvmlDevice_t,
+    device: Device,
     used: u64,
 }
 
-/// One use of NVML.
-struct Nvml;
+/// NVML, kept started for one device after the other: starting it takes milliseconds on a real device.
+struct Kept {
+    /// The process that started it. A forked child has handles that its parent opened, and uses none of them.
+    process: u32,
+    nvml: Nvml,
+    devices: Vec<([u8; 16], Device)>,
+}
 
-impl Nvml {
-    /// Loads NVML if need be, and starts it. `None` where there is none.
+impl Kept {
     fn start() -> Option<Self> {
-        // It stays loaded: addresses in it are remembered.
-        if find::in_library(Library::Nvml.soname(), c"nvmlInit_v2").is_none()
-            && !find::open_library(Library::Nvml.soname(), 0)
-        {
-            return None;
+        Some(Self { process: std::process::id(), nvml: Nvml::start()?, devices: Vec::new() })
+    }
+
+    fn device(&mut self, uuid: [u8; 16]) -> Option<Device> {
+        if let Some((_, device)) = self.devices.iter().find(|(known, _)| *known == uuid) {
+            return Some(*device);
         }
-        // SAFETY: no arguments; each start is balanced by a shutdown on drop.
-        (unsafe { vendor::nvml_init() } == NVML_SUCCESS).then_some(Self)
+        let device = self.nvml.device(uuid)?;
+        self.devices.push((uuid, device));
+        Some(device)
     }
 
-    fn device(&self, uuid: [u8; 16]) -> Option<nvmlDevice_t> {
-        let text = CString::new(uuid_text(uuid)).ok()?;
-        let mut device: nvmlDevice_t = ptr::null_mut();
-        // SAFETY: a NUL-terminated text, and one handle of ours to write.
-        (unsafe { vendor::nvml_device_by_uuid(text.as_ptr(), &raw mut device) } == NVML_SUCCESS).then_some(device)
-    }
-
-    fn device_used(&self, device: nvmlDevice_t) -> Option<u64> {
-        let mut memory = nvmlMemory_t::default();
-        // SAFETY: a handle from NVML, and one struct of ours to write.
-        (unsafe { vendor::nvml_memory_info(device, &raw mut memory) } == NVML_SUCCESS).then_some(memory.used)
-    }
-
-    /// What NVML says that processes hold of a device: PID, as NVML counts them, and bytes.
-    fn processes(&self, device: nvmlDevice_t) -> Option<Vec<(c_uint, u64)>> {
-        let mut processes = vec![nvmlProcessInfo_t::default(); MAX_PROCESSES];
-        let mut count = MAX_PROCESSES as c_uint;
-        // SAFETY: a handle from NVML, and room for `count` entries.
-        let answer = unsafe { vendor::nvml_compute_processes(device, &raw mut count, processes.as_mut_ptr()) };
-        if answer != NVML_SUCCESS {
-            return None;
-        }
-        processes.truncate(count as usize);
-        // NVML_VALUE_NOT_AVAILABLE is all ones.
-        let known = processes.iter().filter(|process| process.usedGpuMemory != u64::MAX);
-        Some(known.map(|process| (process.pid, process.usedGpuMemory)).collect())
+    fn own_used(&mut self, uuid: [u8; 16], pid: u32) -> Option<u64> {
+        let device = self.device(uuid)?;
+        of(&self.nvml.holders(device)?, pid)
     }
 }
 
-impl Drop for Nvml {
-    fn drop(&mut self) {
-        // SAFETY: balances the start. A failure would only leave NVML's count of users too high.
-        let _balanced = unsafe { vendor::nvml_shutdown() };
+/// Bytes that NVML says this process holds of a device, all that it holds together: contexts, code, allocations. `None`
+/// where there is no NVML, where it does not list this process, or where the PID under which it does is not known (yet:
+/// see [`context_took`]).
+///
+/// The first call starts NVML, which stays started; each later one asks it twice for a list.
+pub(crate) fn own_used(uuid: [u8; 16]) -> Option<u64> {
+    static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+    let pid = nvml_pid()?;
+    // Never waited for: a forked child's copy of the lock may be held for ever.
+    let Ok(mut kept) = KEPT.try_lock() else { return Kept::start()?.own_used(uuid, pid) };
+    if kept.as_ref().is_some_and(|kept| kept.process != std::process::id()) {
+        core::mem::forget(kept.take()); // the parent's, and the parent shuts it down
     }
+    if kept.is_none() {
+        *kept = Kept::start();
+    }
+    let used = kept.as_mut()?.own_used(uuid, pid);
+    if used.is_none() {
+        *kept = None; // the program may have shut down NVML more often than it has started it
+    }
+    used
+}
+
+/// Own PID and the PID under which NVML lists this process, 32 bits each, once both are known: so a forked child, whose
+/// own PID is another, does not take its parent's.
+static NVML_PID: AtomicU64 = AtomicU64::new(0);
+
+/// The PID under which NVML lists this process, if that is known.
+fn nvml_pid() -> Option<u32> {
+    let own = std::process::id();
+    // Relaxed, here and in `learn_nvml_pid`: one word, and nothing hangs on it.
+    let known = NVML_PID.load(Ordering::Relaxed);
+    if known >> 32 == u64::from(own) {
+        return Some(known as u32);
+    }
+    in_first_pid_namespace().then(|| learn_nvml_pid(own))
+}
+
+fn learn_nvml_pid(pid: u32) -> u32 {
+    NVML_PID.store(u64::from(std::process::id()) << 32 | u64::from(pid), Ordering::Relaxed);
+    pid
+}
+
+/// What the process with this PID holds.
+fn of(holders: &[Holder], pid: u32) -> Option<u64> {
+    holders.iter().find(|holder| holder.pid == pid).map(|holder| holder.bytes)
 }
 
 /// The UUID as NVML writes it: `GPU-` and groups of 8, 4, 4, 4 and 12 hexadecimal digits.
@@ -106,21 +129,14 @@ pub(crate) fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
 /// Place in NVML's order of the device with this UUID.
 pub(crate) fn nvml_index(uuid: [u8; 16]) -> Option<usize> {
     let nvml = Nvml::start()?;
-    let device = nvml.device(uuid)?;
-    let mut index = MaybeUninit::<c_uint>::uninit();
-    // SAFETY: a handle from NVML, and one number of ours to write.
-    if unsafe { vendor::nvml_device_index(device, index.as_mut_ptr()) } != NVML_SUCCESS {
-        return None;
-    }
-    // SAFETY: written, since the call succeeded.
-    Some(unsafe { index.assume_init() } as usize)
+    nvml.index(nvml.device(uuid)?)
 }
 
 /// Looks at a device, before a context is made on it.
 pub(crate) fn before_context(uuid: [u8; 16]) -> Option<Before> {
     let nvml = Nvml::start()?;
     let device = nvml.device(uuid)?;
-    let used = nvml.device_used(device)?;
+    let used = nvml.used(device)?;
     Some(Before { nvml, device, used })
 }
 
@@ -135,15 +151,12 @@ pub(crate) enum Took {
 }
 
 /// What the context took that was just made. `held` is what this process had taken before, `others` what the whole tenant
-/// had, `budget` what was taken for the context.
+/// had, `budget` what was taken for the context. Learns the PID under which NVML lists this process, where that takes trying.
 pub(crate) fn context_took(before: Option<Before>, context: CUcontext, held: u64, others: u64, budget: u64) -> Took {
     let Some(before) = before else { return Took::AtMost(at_most(context, others)) };
-    let own = if in_first_pid_namespace() {
-        let processes = before.nvml.processes(before.device);
-        let own = |(pid, _): &&(c_uint, u64)| *pid == std::process::id();
-        processes.as_ref().and_then(|processes| processes.iter().find(own)).map(|(_, used)| *used)
-    } else {
-        found_by_moving(&before, context, budget)
+    let own = match nvml_pid() {
+        Some(pid) => before.nvml.holders(before.device).and_then(|holders| of(&holders, pid)),
+        None => found_by_moving(&before, context, budget),
     };
     match own {
         Some(used) if used.saturating_sub(held) <= MOST_PLAUSIBLE => Took::Exactly(used.saturating_sub(held)),
@@ -154,7 +167,7 @@ pub(crate) fn context_took(before: Option<Before>, context: CUcontext, held: u64
 impl Before {
     /// Bytes that the device has less than before.
     fn less_now(&self) -> u64 {
-        self.nvml.device_used(self.device).unwrap_or(self.used).saturating_sub(self.used)
+        self.nvml.used(self.device).unwrap_or(self.used).saturating_sub(self.used)
     }
 }
 
@@ -190,7 +203,7 @@ fn in_first_pid_namespace() -> bool {
 
 /// Bytes of a device that this process holds, where it does not know the PID by which NVML lists it: the process whose
 /// figure goes up by just as much as we allocate, and down again when we free it, is us. Several tries, each of another
-/// size, since others allocate as well.
+/// size, since others allocate as well. The PID is remembered.
 fn found_by_moving(before: &Before, context: CUcontext, budget: u64) -> Option<u64> {
     const TRIES: u64 = 8;
     (0..TRIES).find_map(|attempt| {
@@ -198,13 +211,15 @@ fn found_by_moving(before: &Before, context: CUcontext, budget: u64) -> Option<u
         let bytes = books::PAGE * (1 + (u64::from(std::process::id()) + 3 * attempt) % 8);
         // Within what was taken for the context: what it needs is commonly less, or not more than the device has lost.
         let needs = COMMON_MOST.min(before.less_now());
-        (needs + bytes <= budget).then(|| moved_by(before, context, bytes)).flatten()
+        let found = (needs + bytes <= budget).then(|| moved_by(before, context, bytes)).flatten()?;
+        learn_nvml_pid(found.pid);
+        Some(found.bytes)
     })
 }
 
-/// The bytes of the one process whose figure followed an allocation of ours; `None` if none did, or more than one.
-fn moved_by(before: &Before, context: CUcontext, bytes: u64) -> Option<u64> {
-    let list = || before.nvml.processes(before.device);
+/// The one process whose figure followed an allocation of ours; `None` if none did, or more than one.
+fn moved_by(before: &Before, context: CUcontext, bytes: u64) -> Option<Holder> {
+    let list = || before.nvml.holders(before.device);
     let first = list()?;
     let second = with_current(context, || {
         let mut pointer = 0;
@@ -218,11 +233,11 @@ fn moved_by(before: &Before, context: CUcontext, bytes: u64) -> Option<u64> {
         second
     });
     let (second, third) = (second??, list()?);
-    let of = |list: &[(c_uint, u64)], pid| list.iter().find(|(known, _)| *known == pid).map(|(_, used)| *used);
-    let mut followed =
-        first.iter().filter(|(pid, used)| of(&second, *pid) == Some(used + bytes) && of(&third, *pid) == Some(*used));
+    let mut followed = first.iter().filter(|holder| {
+        of(&second, holder.pid) == Some(holder.bytes + bytes) && of(&third, holder.pid) == Some(holder.bytes)
+    });
     match (followed.next(), followed.next()) {
-        (Some((_, used)), None) => Some(*used),
+        (Some(found), None) => Some(*found),
         _ => None,
     }
 }

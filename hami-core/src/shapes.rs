@@ -2,11 +2,23 @@
 //!
 //! Each takes the vendor's own function first and then the arguments. Without a quota each is that function and nothing
 //! else. None holds a lock across a driver call that can wait.
+// UNSAFETY: sends a signal to this process.
+#![expect(unsafe_code)]
 
 /// Device memory taken and given back.
 pub(crate) mod allocation;
+/// Arrays and mipmapped arrays.
+pub(crate) mod array;
 /// Contexts made and destroyed, and what they take.
 pub(crate) mod context;
+/// Graphs that allocate memory.
+pub(crate) mod graph;
+/// Green contexts: parts of a device's primary context.
+pub(crate) mod green;
+/// Code, and limits of a context, which take device memory too.
+pub(crate) mod overhead;
+/// Virtual memory management.
+pub(crate) mod physical;
 /// Stream-ordered allocation, charged by what the pool keeps reserved.
 pub(crate) mod pool;
 /// What CUDA shows of a device.
@@ -14,7 +26,13 @@ pub(crate) mod view_cuda;
 /// What NVML shows of a device.
 pub(crate) mod view_nvml;
 
-use ffi_headers::cuda::{CUDA_ERROR_OUT_OF_MEMORY, CUresult};
+use ffi_headers::cuda::{
+    CU_MEM_LOCATION_TYPE_DEVICE, CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN, CUDA_ERROR_OUT_OF_MEMORY, CUdevice,
+    CUmemLocation, CUresult,
+};
+
+use crate::log;
+use crate::tenant::Tenant;
 
 /// A number of bytes as a function's signature has it.
 pub(crate) trait Bytes: Copy {
@@ -51,5 +69,32 @@ impl Bytes for u64 {
     }
 }
 
+/// The ordinal of the device that a location is on; `None`: memory there takes nothing of a device.
+fn device_at(location: CUmemLocation) -> Option<CUdevice> {
+    match location.type_ {
+        CU_MEM_LOCATION_TYPE_DEVICE => Some(location.id),
+        // A part of a device's memory; its ordinal is in the lowest byte (cuda.h of CUDA 13.4).
+        CU_MEM_LOCATION_TYPE_DEVICE_LOCALITY_DOMAIN => Some(location.id & 0xff),
+        _ => None,
+    }
+}
+
 /// The answer to a request that the quota has no room for.
 const REFUSED: CUresult = CUDA_ERROR_OUT_OF_MEMORY;
+
+/// The answer to a request that the quota has no room for; or the end of the process, where that is asked for.
+#[inline]
+fn refused(tenant: &Tenant) -> CUresult {
+    if tenant.ends_process_over_quota() {
+        end_process();
+    }
+    REFUSED
+}
+
+/// What `ACTIVE_OOM_KILLER` asks for: SIGKILL, as the kernel does it to who is out of host memory.
+#[cold]
+fn end_process() {
+    log::error!("over the memory quota, and ACTIVE_OOM_KILLER is set: this process ends");
+    // SAFETY: a signal to this process; no memory is touched.
+    let _ends = unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+}

@@ -1,6 +1,6 @@
 //! One row per vendor symbol: the row *is* the declaration, and everything else is generated from it.
 //!
-//! A row reads `class name as "lookup name" @ version [per-thread] (arguments) => shape;` and yields the exported
+//! A row reads `class name as "lookup name" @ version [| "other name" @ version] [per-thread] (arguments) => shape;` and yields the exported
 //! function with its panic fence, the lazily found original, the entry for name look-ups and the line in the docs.
 //! Classes: `account` (memory in and out), `view` (what is shown), `resolve` (which function a name leads to).
 
@@ -61,6 +61,8 @@ pub struct Row {
     pub lookup: &'static CStr,
     /// The CUDA version from which on `cuGetProcAddress` answers with it (1000 × major + 10 × minor); 0 for NVML.
     pub version: i32,
+    /// Another such name, and the version from which on that means this function too.
+    pub also: Option<(&'static CStr, i32)>,
     /// Whether it is the form for per-thread default streams.
     pub per_thread: bool,
     /// The function that we export under this name.
@@ -74,18 +76,25 @@ pub struct Row {
 unsafe impl Sync for Row {}
 
 impl Row {
+    /// The names by which `cuGetProcAddress` finds it, each with the version from which on.
+    pub fn lookups(&self) -> impl Iterator<Item = (&'static CStr, i32)> {
+        core::iter::once((self.lookup, self.version)).chain(self.also)
+    }
+
     pub(crate) const fn new(
         class: Class,
         library: Library,
         name: &'static CStr,
         lookup: Option<(&'static CStr, i32, bool)>,
+        also: Option<(&'static CStr, i32)>,
         hook: *const c_void,
     ) -> Self {
         let (lookup, version, per_thread) = match lookup {
             Some(lookup) => lookup,
             None => (name, 0, false),
         };
-        Self { class, library, name, lookup, version, per_thread, hook, original: AtomicPtr::new(ptr::null_mut()) }
+        let original = AtomicPtr::new(ptr::null_mut());
+        Self { class, library, name, lookup, version, also, per_thread, hook, original }
     }
 
     /// The vendor's own function, if its library is loaded and has it.

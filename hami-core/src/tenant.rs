@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUuuid};
-use shared_region::{Access, Member, Region, RegionError};
+use shared_region::{Access, Region, RegionError};
 
-use crate::books::{AddressMap, Books};
 use crate::config::Config;
+use crate::private::Private;
 use crate::{log, measure, vendor};
 
 /// CUDA ordinals for which an answer is kept.
@@ -35,7 +35,7 @@ static TENANT: AtomicPtr<Tenant> = AtomicPtr::new(ptr::null_mut());
 pub(crate) struct Quota {
     /// Number of the device in the region.
     pub(crate) device: usize,
-    /// Bytes granted; never more than the device has. 0 when nothing can be granted.
+    /// Bytes granted; more than the device has only with `CUDA_OVERSUBSCRIBE`. 0 when nothing can be granted.
     pub(crate) limit: u64,
     uuid: [u8; 16],
 }
@@ -63,6 +63,10 @@ pub(crate) struct Tenant {
     maker: u32,
     /// Whether any pool was ever charged: without one, nobody has to look at them.
     pub(crate) uses_pools: AtomicBool,
+    /// Whether any graph with memory of its own was ever made.
+    pub(crate) uses_graph_memory: AtomicBool,
+    /// Whether it was said that memory was spilled to the host.
+    pub(crate) spilled: AtomicBool,
     /// Quotas by NVML handle, which stays the same for the life of a process.
     by_nvml: Mutex<Vec<(usize, Option<&'static Quota>)>>,
 }
@@ -71,43 +75,6 @@ pub(crate) struct Tenant {
 unsafe impl Sync for Tenant {}
 // SAFETY: as above.
 unsafe impl Send for Tenant {}
-
-/// What only one thread at a time may touch.
-#[derive(Default)]
-pub(crate) struct Private {
-    member: Option<Member>,
-    /// Whether it was said already that there is no slot for this process.
-    join_failed: bool,
-    pub(crate) books: Books,
-    /// Contexts that were charged, by handle.
-    pub(crate) contexts: AddressMap<Charged>,
-    /// The primary context's handle, by device ordinal, while it is charged.
-    pub(crate) primary: AddressMap<usize>,
-    /// How many threads are making a context, by the ordinal of its device.
-    pub(crate) making: AddressMap<u32>,
-    /// Pools that were charged for what they keep reserved, by handle.
-    pub(crate) pools: AddressMap<Pool>,
-    /// Pools that the program made, with the ordinal of their device; `None`: they are not on a device.
-    pub(crate) made_pools: AddressMap<Option<CUdevice>>,
-}
-
-/// A pool that was charged.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pool {
-    /// Quota on its device.
-    pub(crate) quota: &'static Quota,
-    /// What it was charged for.
-    pub(crate) bytes: u64,
-}
-
-/// Bytes that were charged for something that is no allocation.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Charged {
-    /// Number of its device in the region.
-    pub(crate) device: usize,
-    /// How much.
-    pub(crate) bytes: u64,
-}
 
 /// The tenant that this process is, or `None` when nothing is limited: then every hook passes straight through.
 #[inline]
@@ -153,6 +120,8 @@ fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
         not_forked: fork_mark(),
         maker: std::process::id(),
         uses_pools: AtomicBool::new(false),
+        uses_graph_memory: AtomicBool::new(false),
+        spilled: AtomicBool::new(false),
         by_nvml: Mutex::default(),
     }));
     // AcqRel: publishes the tenant; on failure Acquire sees the winner's.
@@ -255,21 +224,38 @@ impl Tenant {
         }
         let uuid = uuid.bytes.map(|byte| byte as u8);
         let quota = self.of_uuid(uuid, total as u64, || {
-            let listed = self.config.as_ref().and_then(|config| config.container_index(ordinal as usize));
-            listed.or_else(|| measure::nvml_index(uuid)).unwrap_or(ordinal as usize)
+            let listed = || self.config.as_ref()?.container_index(ordinal as usize);
+            measure::nvml_index(uuid).or_else(listed)
         });
         if Quota::may_change(quota) { quota } else { *known.get_or_init(|| quota) }
     }
 
-    /// The quota on a device, given its size and a way to find its index among the container's devices.
-    pub(crate) fn of_uuid(&self, uuid: [u8; 16], total: u64, index: impl FnOnce() -> usize) -> Option<&'static Quota> {
+    /// Whether memory that the device has no room for may come from the host.
+    pub(crate) fn oversubscribes(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.oversubscribe)
+    }
+
+    /// Whether a request over the quota ends the process.
+    pub(crate) fn ends_process_over_quota(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.oom_killer)
+    }
+
+    /// The quota on a device, given its size and a way to find its index among the container's devices. `None` from that way:
+    /// nobody knows, and the smallest limit counts.
+    pub(crate) fn of_uuid(
+        &self,
+        uuid: [u8; 16],
+        total: u64,
+        index: impl FnOnce() -> Option<usize>,
+    ) -> Option<&'static Quota> {
         let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, quota)) = quotas.iter().find(|(known, _)| *known == uuid) {
             return *quota;
         }
         let limit = match &self.config {
             None => Some(0),
-            Some(config) => config.memory_limit(if config.differs_by_index() { index() } else { 0 }),
+            Some(config) if config.differs_by_index() => config.memory_limit(config.granted_index(uuid).or_else(index)),
+            Some(config) => config.memory_limit(0),
         };
         let quota = match limit {
             None => None,
@@ -278,13 +264,20 @@ impl Tenant {
                     .region()
                     .and_then(|region| region.device(uuid).or_else(|error| self.region_fails(&error).ok_or(())).ok());
                 let Some(device) = device else { return Some(&NOTHING) };
-                let limit = limit.min(total);
+                // Over the device's size only where what does not fit is spilled to the host.
+                let limit = if self.oversubscribes() { limit } else { limit.min(total) };
                 log::info!("device {uuid:02x?}: {limit} bytes granted of {total}");
                 Some(&*Box::leak(Box::new(Quota { device, limit, uuid })))
             }
         };
         quotas.push((uuid, quota));
         quota
+    }
+
+    /// The quota on the device with this number in the region.
+    pub(crate) fn numbered(&self, device: usize) -> Option<&'static Quota> {
+        let quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
+        quotas.iter().find_map(|(_, quota)| quota.filter(|quota| quota.device == device))
     }
 
     /// The quota on the device that NVML means by this handle. `find` is asked once per handle.
@@ -388,29 +381,6 @@ impl Tenant {
             for name in config.without_effect() {
                 log::warning!("{name} is set, but has no effect in this version");
             }
-        }
-    }
-}
-
-impl Private {
-    /// This process's slot, taken at the first need.
-    fn member(&mut self, region: &Region) -> Option<&mut Member> {
-        if self.member.is_none() {
-            match region.join() {
-                Ok(member) => self.member = Some(member),
-                Err(error) if !self.join_failed => {
-                    self.join_failed = true;
-                    log::error!("{error}; no device memory is granted to this process");
-                }
-                Err(_) => {} // said already; the next need tries again
-            }
-        }
-        self.member.as_mut()
-    }
-
-    pub(crate) fn give(&mut self, region: Option<&Region>, device: usize, bytes: u64) {
-        if let (Some(region), Some(member)) = (region, self.member.as_mut()) {
-            member.give(region, device, bytes);
         }
     }
 }

@@ -7,10 +7,11 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use ffi_headers::cuda::{
-    CUDA_ERROR_NOT_FOUND, CUcontext, CUdevice, CUdeviceptr, CUmemPool_attribute, CUmemoryPool, CUresult, CUstream,
-    CUuuid,
+    CUDA_ARRAY_MEMORY_REQUIREMENTS, CUDA_ARRAY3D_DESCRIPTOR, CUDA_ERROR_NOT_FOUND, CUDA_MEM_ALLOC_NODE_PARAMS, CUarray,
+    CUcontext, CUdevice, CUdeviceptr, CUgraph, CUgraphMem_attribute, CUgraphNode, CUgraphNodeType, CUlibrary, CUlimit,
+    CUmemPool_attribute, CUmemoryPool, CUmipmappedArray, CUmodule, CUresult, CUstream, CUstreamCaptureStatus, CUuuid,
 };
-use ffi_headers::nvml::{NVML_ERROR_FUNCTION_NOT_FOUND, nvmlDevice_t, nvmlMemory_t, nvmlProcessInfo_t, nvmlReturn_t};
+use ffi_headers::nvml::{NVML_ERROR_FUNCTION_NOT_FOUND, nvmlDevice_t, nvmlReturn_t};
 
 use crate::table::Library;
 
@@ -88,24 +89,54 @@ functions! {
     mem_free as c"cuMemFree_v2" (pointer: CUdeviceptr);
     /// Frees an allocation in stream order.
     mem_free_async as c"cuMemFreeAsync" (pointer: CUdeviceptr, stream: CUstream);
+    /// Allocates memory that moves between the host and the devices.
+    mem_alloc_managed as c"cuMemAllocManaged" (pointer: *mut CUdeviceptr, bytes: usize, flags: c_uint);
+    /// Makes a primary context, or counts one more user of it.
+    primary_ctx_retain as c"cuDevicePrimaryCtxRetain" (context: *mut CUcontext, device: CUdevice);
+    /// Whether work put into a stream goes into a graph instead of being done.
+    stream_is_capturing as c"cuStreamIsCapturing" (stream: CUstream, status: *mut CUstreamCaptureStatus);
+    /// Makes an array.
+    array_create as c"cuArray3DCreate_v2" (array: *mut CUarray, descriptor: *const CUDA_ARRAY3D_DESCRIPTOR);
+    /// Destroys an array.
+    array_destroy as c"cuArrayDestroy" (array: CUarray);
+    /// What memory an array without memory would need.
+    array_requirements as c"cuArrayGetMemoryRequirements"
+        (requirements: *mut CUDA_ARRAY_MEMORY_REQUIREMENTS, array: CUarray, device: CUdevice);
+    /// Makes a mipmapped array.
+    mipmapped_create as c"cuMipmappedArrayCreate"
+        (array: *mut CUmipmappedArray, descriptor: *const CUDA_ARRAY3D_DESCRIPTOR, levels: c_uint);
+    /// Destroys a mipmapped array.
+    mipmapped_destroy as c"cuMipmappedArrayDestroy" (array: CUmipmappedArray);
+    /// What memory a mipmapped array without memory would need.
+    mipmapped_requirements as c"cuMipmappedArrayGetMemoryRequirements"
+        (requirements: *mut CUDA_ARRAY_MEMORY_REQUIREMENTS, array: CUmipmappedArray, device: CUdevice);
+    /// The nodes of a graph, or how many they are.
+    graph_nodes as c"cuGraphGetNodes" (graph: CUgraph, nodes: *mut CUgraphNode, count: *mut usize);
+    /// What a node does.
+    graph_node_type as c"cuGraphNodeGetType" (node: CUgraphNode, kind: *mut CUgraphNodeType);
+    /// The allocation that a node makes.
+    graph_alloc_params as c"cuGraphMemAllocNodeGetParams"
+        (node: CUgraphNode, parameters: *mut CUDA_MEM_ALLOC_NODE_PARAMS);
+    /// The graph within a node.
+    graph_child as c"cuGraphChildGraphNodeGetGraph" (node: CUgraphNode, graph: *mut CUgraph);
+    /// One attribute of the memory that a device keeps for graphs.
+    graph_mem_attribute as c"cuDeviceGetGraphMemAttribute"
+        (device: CUdevice, attribute: CUgraphMem_attribute, value: *mut c_void);
+    /// A limit of the current context.
+    ctx_get_limit as c"cuCtxGetLimit" (value: *mut usize, limit: CUlimit);
+    /// Sets a limit of the current context.
+    ctx_set_limit as c"cuCtxSetLimit" (limit: CUlimit, value: usize);
+    /// Lets go of a module.
+    module_unload as c"cuModuleUnload" (module: CUmodule);
+    /// Lets go of a library.
+    library_unload as c"cuLibraryUnload" (library: CUlibrary);
 }
 
 functions! {
     library Nvml, result nvmlReturn_t, missing NVML_ERROR_FUNCTION_NOT_FOUND;
 
-    /// Starts NVML, or counts one more user.
-    nvml_init as c"nvmlInit_v2" ();
-    /// Counts one user less.
-    nvml_shutdown as c"nvmlShutdown" ();
-    /// The device with this UUID, written as NVML writes it.
-    nvml_device_by_uuid as c"nvmlDeviceGetHandleByUUID" (uuid: *const c_char, device: *mut nvmlDevice_t);
     /// A device's UUID as text.
     nvml_device_uuid as c"nvmlDeviceGetUUID" (device: nvmlDevice_t, text: *mut c_char, length: c_uint);
     /// A device's place in NVML's order.
     nvml_device_index as c"nvmlDeviceGetIndex" (device: nvmlDevice_t, index: *mut c_uint);
-    /// A device's memory, all users together.
-    nvml_memory_info as c"nvmlDeviceGetMemoryInfo" (device: nvmlDevice_t, memory: *mut nvmlMemory_t);
-    /// Processes with a compute context on a device.
-    nvml_compute_processes as c"nvmlDeviceGetComputeRunningProcesses_v3"
-        (device: nvmlDevice_t, count: *mut c_uint, processes: *mut nvmlProcessInfo_t);
 }

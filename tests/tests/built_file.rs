@@ -18,9 +18,6 @@ const GLIBC: (u32, u32) = (2, 17);
 /// Names beside the vendors' that the library puts itself in front of.
 const LOADER_NAMES: &[&str] = &["dlsym", "dlvsym"];
 
-/// Vendor names that drivers newer than those of the symbol lists export, with the release that brought them.
-const NEWER_NAMES: &[(&str, &str)] = &[("cuCtxCreate_v4", "CUDA 12.5")];
-
 fn with_library<T>(look: impl FnOnce(&Elf<'_>) -> T) -> T {
     let bytes = std::fs::read(artefacts::library()).expect("the built library");
     look(&Elf::parse(&bytes).expect("an ELF file"))
@@ -80,7 +77,7 @@ fn it_exports_only_names_of_the_vendors_and_of_the_loader() {
             .iter()
             .flat_map(|list| list.lines())
             .chain(LOADER_NAMES.iter().copied())
-            .chain(NEWER_NAMES.iter().map(|(name, _)| *name))
+            .chain(symbols::CUDA_13_5.lines().filter_map(|line| line.split(' ').next()))
             .collect();
     with_library(|elf| {
         let exported = exported(elf);

@@ -79,10 +79,8 @@ fn judge(
     }
     // SAFETY: not NULL, so a NUL-terminated name, as dlsym requires.
     let text = unsafe { CStr::from_ptr(name) };
-    // An interposer in front of us that looks for the next dlsym, by the version that libc's has: that is ours.
-    if handle == libc::RTLD_NEXT && (text == c"dlsym" || text == c"dlvsym") && find::stands_before_us(caller) {
-        let next = if text == c"dlsym" { dlsym as *const c_void } else { dlvsym as *const c_void };
-        return Some(Verdict { jump: ptr::null(), answer: next.cast_mut() });
+    if text == c"dlsym" || text == c"dlvsym" {
+        return judge_own(handle, text, caller, ask);
     }
     let row = table::find(text)?;
     let ours = Verdict { jump: ptr::null(), answer: row.hook.cast_mut() };
@@ -96,6 +94,26 @@ fn judge(
     }
     let answer = if !answer.is_null() && is_the_vendors(row, answer) { ours.answer } else { answer };
     Some(Verdict { jump: ptr::null(), answer })
+}
+
+/// Decides for `dlsym` and `dlvsym` themselves: who would get libc's gets ours, through which libc's is reached.
+fn judge_own(
+    handle: *mut c_void,
+    name: &CStr,
+    caller: *const c_void,
+    ask: impl FnOnce() -> *mut c_void,
+) -> Option<Verdict> {
+    let (slot, ours) =
+        if name == c"dlsym" { (&LIBC_DLSYM, dlsym as *const c_void) } else { (&LIBC_DLVSYM, dlvsym as *const c_void) };
+    let ours = Verdict { jump: ptr::null(), answer: ours.cast_mut() };
+    if handle == libc::RTLD_NEXT {
+        // An interposer in front of us that looks for the next one, by the version that libc's has: that is ours. For
+        // one behind us, it is libc's.
+        return find::stands_before_us(caller).then_some(ours);
+    }
+    let answer = ask();
+    let libcs = answer.cast_const() == libc_function(slot, name);
+    Some(if libcs { ours } else { Verdict { jump: ptr::null(), answer } })
 }
 
 /// What a program gets that looks for a vendor's function where no vendor's library is: libc looks from here on, finds

@@ -14,7 +14,7 @@ use crate::{table, tenant};
 /// The newest CUDA version whose names and versions were read when the table was written. A driver that answers with a
 /// function of no known address is believed to mean a row by its name only up to here: later, the name may have another
 /// signature.
-const NEWEST_READ: c_int = 12090;
+const NEWEST_READ: c_int = 13050;
 
 /// Puts our function in the place of the driver's, if a row has it.
 fn replace(symbol: *const c_char, function: *mut *mut c_void, version: c_int, flags: cuuint64_t) {
@@ -26,8 +26,8 @@ fn replace(symbol: *const c_char, function: *mut *mut c_void, version: c_int, fl
     if answer.is_null() {
         return;
     }
-    let row = table::find_by_original(symbol, answer).or_else(|| {
-        let per_thread = flags & u64::from(CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0;
+    let per_thread = flags & u64::from(CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0;
+    let row = table::find_by_original(symbol, version, per_thread, answer).or_else(|| {
         table::find_by_lookup(symbol, version, per_thread)
             .filter(|row| version <= NEWEST_READ && row.original().is_some())
     });

@@ -4,27 +4,41 @@
 
 use core::ffi::c_uint;
 
-use ffi_headers::cuda::{CUDA_SUCCESS, CUdeviceptr, CUresult};
+use core::sync::atomic::Ordering;
 
-use super::{Bytes, REFUSED, pool};
+use ffi_headers::cuda::{CU_MEM_ATTACH_GLOBAL, CUDA_ERROR_OUT_OF_MEMORY, CUDA_SUCCESS, CUdeviceptr, CUresult};
+
+use super::{Bytes, pool, refused};
 use crate::books::{self, Allocation};
-use crate::current;
 use crate::guard::{self, Inside};
-use crate::tenant;
+use crate::tenant::{self, Tenant};
+use crate::{current, log, vendor};
 
 /// In what steps a driver chooses the pitch, for the reservation; the true pitch is settled afterwards.
 const PITCH_STEP: u64 = 512;
 
-/// Runs `call`, which allocates `length` bytes; `placed` then tells where, and how many.
-fn allocate(length: u64, call: impl FnOnce() -> CUresult, placed: impl FnOnce() -> (u64, u64)) -> CUresult {
+/// Runs `call`, which allocates `length` bytes; `placed` then tells where, and how many. `spill` does the same with memory
+/// of the host, where that is wanted and the device is full.
+fn allocate(
+    length: u64,
+    call: impl FnOnce() -> CUresult,
+    spill: impl FnOnce() -> CUresult,
+    placed: impl FnOnce() -> (u64, u64),
+) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let Some(current) = current::get(tenant, &inside) else { return inside.driver(call) };
     let (quota, taken) = (current.quota, books::most(length));
     if !pool::take(tenant, quota, taken) {
-        return REFUSED;
+        return refused(tenant);
     }
-    let result = inside.driver(call);
+    let mut result = inside.driver(call);
+    if result == CUDA_ERROR_OUT_OF_MEMORY && tenant.oversubscribes() {
+        result = inside.driver(spill);
+        if result == CUDA_SUCCESS {
+            mention_spill(tenant, length);
+        }
+    }
     guard::bookkeeping(|| {
         let (start, length) = if result == CUDA_SUCCESS { placed() } else { (0, 0) };
         let mut private = tenant.private();
@@ -39,6 +53,39 @@ fn allocate(length: u64, call: impl FnOnce() -> CUresult, placed: impl FnOnce() 
     result
 }
 
+/// Says once that memory comes from the host.
+#[cold]
+fn mention_spill(tenant: &Tenant, length: u64) {
+    // Relaxed: only counts.
+    if !tenant.spilled.swap(true, Ordering::Relaxed) {
+        log::warning!(
+            "the device is full, so {length} bytes come from the host's memory, as CUDA_OVERSUBSCRIBE asks; \
+             this is said once"
+        );
+    }
+}
+
+/// Allocates managed memory, which need not be on the device, and writes where.
+fn spill<P: Bytes>(dptr: *mut P, length: u64) -> CUresult {
+    let mut address: CUdeviceptr = 0;
+    let Ok(length) = usize::try_from(length) else { return CUDA_ERROR_OUT_OF_MEMORY };
+    // SAFETY: a local to write.
+    let result = unsafe { vendor::mem_alloc_managed(&raw mut address, length, CU_MEM_ATTACH_GLOBAL) };
+    if result != CUDA_SUCCESS {
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    let shown = P::from_u64(address);
+    if shown.get() != address {
+        // An address that a form of the function for 32 bits cannot tell.
+        // SAFETY: allocated just now, and nobody else knows it.
+        let _freed = unsafe { vendor::mem_free(address) };
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    // SAFETY: the driver has accepted the pointer before it found the device full.
+    unsafe { dptr.write(shown) };
+    CUDA_SUCCESS
+}
+
 /// cuMemAlloc: `bytesize` bytes in one piece.
 pub(crate) fn linear<P: Bytes, N: Bytes>(
     original: unsafe extern "C" fn(*mut P, N) -> CUresult,
@@ -49,7 +96,7 @@ pub(crate) fn linear<P: Bytes, N: Bytes>(
     let call = || unsafe { original(dptr, bytesize) };
     // SAFETY: after success the driver has written `dptr`.
     let placed = || (unsafe { dptr.read() }.get(), bytesize.get());
-    allocate(bytesize.get(), call, placed)
+    allocate(bytesize.get(), call, || spill(dptr, bytesize.get()), placed)
 }
 
 /// cuMemAllocManaged: as `linear`; counted when it is made, since any of it may come to the device.
@@ -63,7 +110,7 @@ pub(crate) fn managed(
     let call = || unsafe { original(dptr, bytesize, flags) };
     // SAFETY: after success the driver has written `dptr`.
     let placed = || (unsafe { dptr.read() }, bytesize as u64);
-    allocate(bytesize as u64, call, placed)
+    allocate(bytesize as u64, call, || CUDA_ERROR_OUT_OF_MEMORY, placed)
 }
 
 /// cuMemAllocPitch: rows padded to a pitch that the driver chooses.
@@ -80,13 +127,25 @@ pub(crate) fn pitched<P: Bytes, N: Bytes>(
     let call = || unsafe { original(dptr, pitch, width, height, element_size) };
     // SAFETY: after success the driver has written both.
     let placed = || unsafe { (dptr.read().get(), pitch.read().get().saturating_mul(height.get())) };
-    allocate(guess.unwrap_or(u64::MAX), call, placed)
+    let on_host = || {
+        let Some(line) = width.get().checked_next_multiple_of(PITCH_STEP) else { return CUDA_ERROR_OUT_OF_MEMORY };
+        let result = spill(dptr, line.saturating_mul(height.get()));
+        if result == CUDA_SUCCESS {
+            // SAFETY: as for `dptr` in `spill`.
+            unsafe { pitch.write(N::from_u64(line)) };
+        }
+        result
+    };
+    allocate(guess.unwrap_or(u64::MAX), call, on_host, placed)
 }
 
 /// cuMemFree and cuMemFreeAsync: forwarded whatever the books say.
-pub(crate) fn free(address: u64, call: impl FnOnce() -> CUresult) -> CUresult {
-    let Some(tenant) = tenant::get() else { return call() };
-    let Some(mut inside) = Inside::enter() else { return call() };
+pub(crate) fn free(
+    tenant: &'static Tenant,
+    inside: &mut Inside,
+    address: u64,
+    call: impl FnOnce() -> CUresult,
+) -> CUresult {
     let result = inside.driver(call);
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
@@ -95,8 +154,7 @@ pub(crate) fn free(address: u64, call: impl FnOnce() -> CUresult) -> CUresult {
                 private.give(tenant.region(), device, bytes);
             } else {
                 // Memory of a pool, or something that the driver knows and we do not.
-                drop(private);
-                pool::shrunk(tenant);
+                pool::freed(tenant, &mut private, address);
             }
         });
     }
@@ -106,5 +164,8 @@ pub(crate) fn free(address: u64, call: impl FnOnce() -> CUresult) -> CUresult {
 /// cuMemFree.
 pub(crate) fn free_linear<P: Bytes>(original: unsafe extern "C" fn(P) -> CUresult, dptr: P) -> CUresult {
     // SAFETY: the program's own argument, unchanged.
-    free(dptr.get(), || unsafe { original(dptr) })
+    let call = || unsafe { original(dptr) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    free(tenant, &mut inside, dptr.get(), call)
 }

@@ -2,18 +2,18 @@
 // UNSAFETY: calls the vendor's functions and reads what they wrote.
 #![expect(unsafe_code)]
 
-use core::ffi::{c_int, c_uint};
-
+use core::ffi::{c_int, c_uint, c_void};
 use std::time::{Duration, Instant};
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUctxCreateParams, CUdevice, CUexecAffinityParam, CUresult};
 
 use shared_region::Region;
 
-use super::REFUSED;
+use super::{REFUSED, overhead, refused};
 use crate::guard::{self, Inside};
 use crate::measure::{Before, Took};
-use crate::tenant::{self, Charged, Private, Quota, Tenant};
+use crate::private::{Charged, Private};
+use crate::tenant::{self, Quota, Tenant};
 use crate::{current, measure, vendor};
 
 /// cuInit: the region's file is opened before the driver opens its own, so that at death the kernel, which closes the
@@ -117,8 +117,8 @@ fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: &dyn Fn() -> CU
     let Some(mut inside) = Inside::enter() else { return call() };
     tenant.mention_what_has_no_effect();
     let Some(quota) = tenant.of_ordinal(device) else { return inside.driver(call) };
-    let Some(region) = tenant.region() else { return REFUSED };
-    let Some(reserved) = reserve(tenant, region, quota, kind, device) else { return REFUSED };
+    let Some(region) = tenant.region() else { return refused(tenant) };
+    let Some(reserved) = reserve(tenant, region, quota, kind, device) else { return refused(tenant) };
     if matches!(reserved, Reservation::LivesAlready) {
         return join_primary(tenant, &mut inside, quota, region, device, out, call);
     }
@@ -242,13 +242,15 @@ fn charge(
     true
 }
 
-/// Gives back what a context took, and what lived in it.
-fn gone(tenant: &Tenant, private: &mut Private, context: usize) {
-    let lived_in_it = private.books.context_gone(context);
-    if let Some(Charged { device, bytes }) = private.contexts.remove(&(context as u64)) {
+/// Gives back what a context took, and what lived in it. Answers its device's number in the region.
+fn gone(tenant: &Tenant, private: &mut Private, context: usize) -> Option<usize> {
+    let lived_in_it = private.books.context_gone(context) + private.objects.context_gone(context);
+    let charged = private.contexts.remove(&(context as u64));
+    if let Some(Charged { device, bytes }) = charged {
         private.give(tenant.region(), device, bytes + lived_in_it);
     }
     current::context_destroyed();
+    charged.map(|charged| charged.device)
 }
 
 /// cuDevicePrimaryCtxRetain.
@@ -261,10 +263,20 @@ pub(crate) fn retain_primary(
     make(Kind::Primary, device, context, &|| unsafe { original(context, device) })
 }
 
-/// cuDevicePrimaryCtxRelease and cuDevicePrimaryCtxReset: the context may or may not be gone after them.
+/// Makes a device's primary context, or counts one user more of it, for a hook that needs it.
+pub(crate) fn make_primary(device: CUdevice, context: *mut CUcontext) -> CUresult {
+    // SAFETY: the caller's place for a handle.
+    make(Kind::Primary, device, context, &|| unsafe { vendor::primary_ctx_retain(context, device) })
+}
+
+/// cuDevicePrimaryCtxRelease and cuDevicePrimaryCtxReset.
 pub(crate) fn release_primary(original: unsafe extern "C" fn(CUdevice) -> CUresult, device: CUdevice) -> CUresult {
     // SAFETY: the program's own argument, unchanged.
-    let call = || unsafe { original(device) };
+    release(device, || unsafe { original(device) })
+}
+
+/// Runs `call`, after which the device's primary context may or may not be gone.
+pub(crate) fn release(device: CUdevice, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let context = {
@@ -284,7 +296,9 @@ pub(crate) fn release_primary(original: unsafe extern "C" fn(CUdevice) -> CUresu
         // context or no entry. SAFETY: writes two numbers of ours.
         let _active_if_unknown = unsafe { vendor::primary_ctx_get_state(device, &raw mut flags, &raw mut active) };
         if active == 0 && private.primary.remove(&(device as u64)).is_some() {
-            gone(tenant, &mut private, context);
+            let number = gone(tenant, &mut private, context);
+            drop(private);
+            number.into_iter().for_each(|number| overhead::context_gone(tenant, number));
         } else {
             private.books.context_stays(context);
         }
@@ -328,18 +342,82 @@ pub(crate) fn create_with_params(
     make(Kind::Created, device, context, &|| unsafe { original(context, params, flags, device) })
 }
 
+/// cuVDPAUCtxCreate: a context that shares surfaces with a video decoder.
+pub(crate) fn create_for_vdpau(
+    original: unsafe extern "C" fn(*mut CUcontext, c_uint, CUdevice, u32, *mut c_void) -> CUresult,
+    context: *mut CUcontext,
+    flags: c_uint,
+    device: CUdevice,
+    vdpau_device: u32,
+    vdpau_functions: *mut c_void,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(context, flags, device, vdpau_device, vdpau_functions) };
+    make(Kind::Created, device, context, &call)
+}
+
+/// cuCtxAttach: one user more of the current context.
+pub(crate) fn attach(
+    original: unsafe extern "C" fn(*mut CUcontext, c_uint) -> CUresult,
+    context: *mut CUcontext,
+    flags: c_uint,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(context, flags) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let result = inside.driver(call);
+    if result == CUDA_SUCCESS {
+        guard::bookkeeping(|| {
+            // SAFETY: after success the driver has written it.
+            let context = unsafe { context.read() } as u64;
+            *tenant.private().attached.entry(context).or_insert(0) += 1;
+        });
+    }
+    result
+}
+
+/// cuCtxDetach: one user less; the last one's takes the context away.
+pub(crate) fn detach(original: unsafe extern "C" fn(CUcontext) -> CUresult, context: CUcontext) -> CUresult {
+    // SAFETY: the program's own argument, unchanged.
+    let call = || unsafe { original(context) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let attached = tenant.private().attached.get(&(context as u64)).is_some_and(|users| *users > 0);
+    if !attached {
+        return end(tenant, context, call);
+    }
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let result = inside.driver(call);
+    if result == CUDA_SUCCESS {
+        guard::bookkeeping(|| {
+            if let Some(users) = tenant.private().attached.get_mut(&(context as u64)) {
+                *users -= 1;
+            }
+        });
+    }
+    result
+}
+
 /// cuCtxDestroy.
 pub(crate) fn destroy(original: unsafe extern "C" fn(CUcontext) -> CUresult, context: CUcontext) -> CUresult {
     // SAFETY: the program's own argument, unchanged.
     let call = || unsafe { original(context) };
     let Some(tenant) = tenant::get() else { return call() };
+    end(tenant, context, call)
+}
+
+/// Runs `call`, after whose success the context is gone.
+fn end(tenant: &'static Tenant, context: CUcontext, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(mut inside) = Inside::enter() else { return call() };
     tenant.private().books.context_may_go(context as usize);
     let result = inside.driver(call);
     guard::bookkeeping(|| {
         let mut private = tenant.private();
         if result == CUDA_SUCCESS {
-            gone(tenant, &mut private, context as usize);
+            private.attached.remove(&(context as u64));
+            let number = gone(tenant, &mut private, context as usize);
+            drop(private);
+            number.into_iter().for_each(|number| overhead::context_gone(tenant, number));
         } else {
             private.books.context_stays(context as usize);
         }

@@ -2,22 +2,28 @@
 // UNSAFETY: vendor calls, and reads of what the driver wrote.
 #![expect(unsafe_code)]
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_ulonglong, c_void};
 use core::ptr;
 use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{
-    CU_MEM_LOCATION_TYPE_DEVICE, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, CUDA_SUCCESS,
-    CUcontext, CUdevice, CUdeviceptr, CUmemPool_attribute, CUmemPoolProps, CUmemoryPool, CUresult, CUstream,
+    CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, CU_STREAM_CAPTURE_STATUS_NONE,
+    CUDA_SUCCESS, CUcontext, CUdevice, CUdeviceptr, CUmemAllocationHandleType, CUmemPool_attribute, CUmemPoolProps,
+    CUmemoryPool, CUresult, CUstream,
 };
 
-use super::{REFUSED, allocation};
+use super::{allocation, device_at, refused};
+use crate::books::PoolNumber;
 use crate::guard::{self, Inside};
-use crate::tenant::{self, Pool, Private, Quota, Tenant};
+use crate::private::Private;
+use crate::tenant::{self, Quota, Tenant};
 use crate::vendor;
 
 /// In what steps a pool grows, for the reservation; what it really grew by is settled afterwards.
 const GROWTH_STEP: u64 = 32 << 20;
+
+/// The calling thread's own default stream, as CU_STREAM_PER_THREAD has it.
+const PER_THREAD_STREAM: usize = 2;
 
 /// One of the attributes that are byte counts. The pool must live.
 fn attribute(pool: CUmemoryPool, which: CUmemPool_attribute) -> Option<u64> {
@@ -30,12 +36,16 @@ fn attribute(pool: CUmemoryPool, which: CUmemPool_attribute) -> Option<u64> {
 
 /// Brings a pool's charge to what it has reserved now, `taken` having been taken for its growth beforehand. Answers
 /// whether it grew by more than that.
-fn settle(tenant: &Tenant, private: &mut Private, quota: &'static Quota, pool: CUmemoryPool, taken: u64) -> bool {
-    tenant.uses_pools.store(true, Ordering::Relaxed); // see `shrunk`
-    let charge = private.pools.entry(pool as u64).or_insert(Pool { quota, bytes: 0 });
+fn settle(tenant: &Tenant, private: &mut Private, number: PoolNumber, taken: u64) -> bool {
+    let Some(charge) = private.pools.charged.get_mut(&number) else { return false };
     let before = charge.bytes;
-    let now = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(before + taken);
+    let now = match charge.handle {
+        0 => None, // destroyed: it can no longer be asked
+        handle => attribute(handle as CUmemoryPool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT),
+    };
+    let now = now.unwrap_or(before + taken);
     charge.bytes = now;
+    let quota = charge.quota;
     tenant.settle(private, quota.device, before + taken, now);
     now > before + taken
 }
@@ -50,22 +60,22 @@ pub(crate) fn shrunk(tenant: &Tenant) -> bool {
     let Some(region) = tenant.region() else { return false };
     let mut private = tenant.private();
     let mut less = Vec::new();
-    for (pool, charge) in &mut private.pools {
+    for charge in private.pools.charged.values_mut().filter(|charge| charge.handle != 0) {
+        let pool = charge.handle as CUmemoryPool;
         if region.used(charge.quota.device) > charge.quota.limit {
             // SAFETY: the pool lives, as in `attribute`. Only memory that nobody uses goes.
-            let _as_far_as_it_goes = unsafe { vendor::mem_pool_trim_to(*pool as CUmemoryPool, 0) };
+            let _as_far_as_it_goes = unsafe { vendor::mem_pool_trim_to(pool, 0) };
         }
-        if let Some(now) = attribute(*pool as CUmemoryPool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)
+        if let Some(now) = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)
             && now < charge.bytes
         {
             less.push((charge.quota.device, charge.bytes - now));
             charge.bytes = now;
         }
     }
-    for (device, bytes) in &less {
-        private.give(Some(region), *device, *bytes);
-    }
-    !less.is_empty()
+    let any = !less.is_empty();
+    private.give_all(Some(region), less);
+    any
 }
 
 /// Takes `bytes`; before it gives up, it looks whether a pool has shrunk meanwhile.
@@ -73,14 +83,14 @@ pub(crate) fn take(tenant: &Tenant, quota: &Quota, bytes: u64) -> bool {
     tenant.take(quota, bytes) || (shrunk(tenant) && tenant.take(quota, bytes))
 }
 
-/// Runs `call`, which allocates `bytes` from `pool`; `undo` frees them again.
+/// Runs `call`, which allocates `bytes` from `pool` and writes `dptr`.
 fn allocate(
     tenant: &'static Tenant,
     inside: &mut Inside,
     (pool, device): (CUmemoryPool, CUdevice),
+    (dptr, stream): (*mut CUdeviceptr, CUstream),
     bytes: u64,
     call: impl FnOnce() -> CUresult,
-    undo: impl FnOnce(),
 ) -> CUresult {
     let Some(quota) = tenant.of_ordinal(device) else { return inside.driver(call) };
     // Room inside the pool costs the device nothing, but it may be in pieces. So the growth is taken all the same, and
@@ -90,21 +100,56 @@ fn allocate(
         let reserved = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(0);
         let used = attribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT).unwrap_or(reserved);
         if quota.limit == 0 || bytes > reserved.saturating_sub(used) {
-            return REFUSED;
+            return refused(tenant);
         }
         growth = 0;
     }
     let mut result = inside.driver(call);
     guard::bookkeeping(|| {
-        let grew = settle(tenant, &mut tenant.private(), quota, pool, growth);
+        let mut private = tenant.private();
+        tenant.uses_pools.store(true, Ordering::Relaxed); // see `shrunk`
+        let number = private.pools.number(pool as u64, quota);
+        let grew = settle(tenant, &mut private, number, growth);
+        if result != CUDA_SUCCESS {
+            return;
+        }
         let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit);
-        if result == CUDA_SUCCESS && grew && over() {
-            undo();
+        if grew && over() {
+            drop(private);
+            // SAFETY: after success the driver has written `dptr`, and nobody else has seen it yet.
+            let _freed = unsafe { vendor::mem_free_async(dptr.read(), stream) };
             shrunk(tenant);
-            result = REFUSED;
+            result = refused(tenant);
+            return;
+        }
+        // SAFETY: after success the driver has written `dptr`.
+        private.pools.pointers.enter(unsafe { dptr.read() }, number);
+        if let Some(charge) = private.pools.charged.get_mut(&number) {
+            charge.live += 1;
         }
     });
     result
+}
+
+/// After the driver has freed an allocation of a pool: a pool that lives may have shrunk, and with the last allocation
+/// of a destroyed one its memory is back. `false`: it is none of ours.
+pub(crate) fn freed(tenant: &Tenant, private: &mut Private, address: u64) -> bool {
+    let Some(number) = private.pools.pointers.strike(address) else { return false };
+    private.pools.freed(number);
+    settle(tenant, private, number, 0);
+    let back = private.pools.buried(number);
+    private.give_all(tenant.region(), back);
+    true
+}
+
+/// Whether work in this stream is being captured: an allocation takes nothing then, but becomes a node of a graph.
+fn is_captured(stream: CUstream) -> bool {
+    // The legacy default stream cannot be captured; without a name, only the thread's own can be meant.
+    let stream = if stream.is_null() { PER_THREAD_STREAM as CUstream } else { stream };
+    let mut status = CU_STREAM_CAPTURE_STATUS_NONE;
+    // SAFETY: the program's own stream, which the driver checks, and a local to write.
+    let answer = unsafe { vendor::stream_is_capturing(stream, &raw mut status) };
+    answer == CUDA_SUCCESS && status != CU_STREAM_CAPTURE_STATUS_NONE
 }
 
 /// The device of a stream's context, whatever context is current.
@@ -124,9 +169,10 @@ fn stream_device(stream: CUstream) -> Option<CUdevice> {
     (answer == CUDA_SUCCESS).then_some(device)
 }
 
-/// The device that a pool is on: remembered if the program made the pool, else one of the devices' own.
+/// The device that a pool is on: remembered if the program made the pool, else one of the devices' own. One that is neither
+/// (CUDA 13 has pools of managed memory and of parts of a device) counts to the current context's device.
 fn pool_device(tenant: &Tenant, pool: CUmemoryPool) -> Option<CUdevice> {
-    if let Some(device) = tenant.private().made_pools.get(&(pool as u64)) {
+    if let Some(device) = tenant.private().pools.made.get(&(pool as u64)) {
         return *device;
     }
     let mut count: c_int = 0;
@@ -134,25 +180,25 @@ fn pool_device(tenant: &Tenant, pool: CUmemoryPool) -> Option<CUdevice> {
     if unsafe { vendor::device_get_count(&raw mut count) } != CUDA_SUCCESS {
         return None;
     }
-    (0..count).find(|device| {
+    let known = (0..count).find(|device| {
         let mut own: CUmemoryPool = ptr::null_mut();
         // SAFETY: a local to write.
         unsafe { vendor::device_get_default_mem_pool(&raw mut own, *device) == CUDA_SUCCESS && own == pool }
+    });
+    known.or_else(|| {
+        let mut device: CUdevice = 0;
+        // SAFETY: a local to write.
+        (unsafe { vendor::ctx_get_device(&raw mut device) } == CUDA_SUCCESS).then_some(device)
     })
 }
 
-/// The pool that a device allocates from.
-fn device_pool(device: CUdevice) -> Option<CUmemoryPool> {
+/// The pool that a device allocates from; `None` also where that takes nothing of the device.
+fn device_pool(tenant: &Tenant, device: CUdevice) -> Option<CUmemoryPool> {
     let mut pool: CUmemoryPool = ptr::null_mut();
     // SAFETY: a local to write.
     let answer = unsafe { vendor::device_get_mem_pool(&raw mut pool, device) };
-    (answer == CUDA_SUCCESS && !pool.is_null()).then_some(pool)
-}
-
-/// Frees what was just allocated and may not be kept.
-fn take_back(dptr: *mut CUdeviceptr, stream: CUstream) {
-    // SAFETY: after success the driver has written `dptr`, and nobody else has seen it yet.
-    let _freed = unsafe { vendor::mem_free_async(dptr.read(), stream) };
+    let elsewhere = || tenant.private().pools.made.get(&(pool as u64)) == Some(&None);
+    (answer == CUDA_SUCCESS && !pool.is_null() && !elsewhere()).then_some(pool)
 }
 
 /// cuMemAllocAsync: from the pool of the stream's device, whatever context is current.
@@ -166,9 +212,12 @@ pub(crate) fn allocate_async(
     let call = || unsafe { original(dptr, bytesize, stream) };
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    let place = stream_device(stream).and_then(|device| Some((device_pool(device)?, device)));
+    if is_captured(stream) {
+        return inside.driver(call);
+    }
+    let place = stream_device(stream).and_then(|device| Some((device_pool(tenant, device)?, device)));
     let Some(place) = place else { return inside.driver(call) };
-    allocate(tenant, &mut inside, place, bytesize as u64, call, || take_back(dptr, stream))
+    allocate(tenant, &mut inside, place, (dptr, stream), bytesize as u64, call)
 }
 
 /// cuMemAllocFromPoolAsync: on the pool's device, whatever context is current.
@@ -183,8 +232,11 @@ pub(crate) fn allocate_from_pool(
     let call = || unsafe { original(dptr, bytesize, pool, stream) };
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
+    if is_captured(stream) {
+        return inside.driver(call);
+    }
     let Some(device) = pool_device(tenant, pool) else { return inside.driver(call) };
-    allocate(tenant, &mut inside, (pool, device), bytesize as u64, call, || take_back(dptr, stream))
+    allocate(tenant, &mut inside, (pool, device), (dptr, stream), bytesize as u64, call)
 }
 
 /// cuMemFreeAsync.
@@ -194,54 +246,125 @@ pub(crate) fn free_async(
     stream: CUstream,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    allocation::free(dptr, || unsafe { original(dptr, stream) })
+    let call = || unsafe { original(dptr, stream) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    if is_captured(stream) {
+        return inside.driver(call); // a node of a graph: nothing is freed yet
+    }
+    allocation::free(tenant, &mut inside, dptr, call)
 }
 
-/// cuMemPoolCreate: remembers the pool's device.
+/// Remembers a new pool with its device; `None`: it takes nothing of a device.
+fn remember(call: impl FnOnce() -> CUresult, made: impl FnOnce() -> (CUmemoryPool, Option<CUdevice>)) -> CUresult {
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let result = inside.driver(call);
+    if result == CUDA_SUCCESS {
+        guard::bookkeeping(|| {
+            let (pool, device) = made();
+            tenant.private().pools.made.insert(pool as u64, device);
+        });
+    }
+    result
+}
+
+/// cuMemPoolCreate.
 pub(crate) fn create(
     original: unsafe extern "C" fn(*mut CUmemoryPool, *const CUmemPoolProps) -> CUresult,
     pool: *mut CUmemoryPool,
     properties: *const CUmemPoolProps,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    let call = || unsafe { original(pool, properties) };
-    let Some(tenant) = tenant::get() else { return call() };
-    let Some(mut inside) = Inside::enter() else { return call() };
-    let result = inside.driver(call);
-    if result == CUDA_SUCCESS {
-        guard::bookkeeping(|| {
+    remember(
+        || unsafe { original(pool, properties) },
+        || {
             // SAFETY: after success the driver has read the properties and written the pool.
             let (pool, location) = unsafe { (pool.read(), (*properties).location) };
-            let device = (location.type_ == CU_MEM_LOCATION_TYPE_DEVICE).then_some(location.id);
-            tenant.private().made_pools.insert(pool as u64, device);
-        });
+            (pool, device_at(location))
+        },
+    )
+}
+
+/// cuMemPoolImportFromShareableHandle: another process's pool, which pays for it.
+pub(crate) fn import(
+    original: unsafe extern "C" fn(*mut CUmemoryPool, *mut c_void, CUmemAllocationHandleType, c_ulonglong) -> CUresult,
+    pool: *mut CUmemoryPool,
+    handle: *mut c_void,
+    kind: CUmemAllocationHandleType,
+    flags: c_ulonglong,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged; after success the driver has written the pool.
+    remember(|| unsafe { original(pool, handle, kind, flags) }, || (unsafe { pool.read() }, None))
+}
+
+/// cuMemPoolTrimTo.
+pub(crate) fn trim(
+    original: unsafe extern "C" fn(CUmemoryPool, usize) -> CUresult,
+    pool: CUmemoryPool,
+    keep: usize,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    synchronised(|| unsafe { original(pool, keep) })
+}
+
+/// Runs `call`, in which pools may shrink.
+fn synchronised(call: impl FnOnce() -> CUresult) -> CUresult {
+    let Some(tenant) = tenant::get() else { return call() };
+    // Relaxed: see `shrunk`. Most programs have no pools, and wait here often.
+    if !tenant.uses_pools.load(Ordering::Relaxed) {
+        return call();
     }
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let result = inside.driver(call);
+    guard::bookkeeping(|| _ = shrunk(tenant));
     result
 }
 
-/// cuMemPoolDestroy: what is still allocated from the pool stays with the device, so it stays charged; to when it is
-/// freed one by one, nothing leads any more.
+/// cuCtxSynchronize: pools shrink to their release threshold.
+pub(crate) fn synchronise_context(original: unsafe extern "C" fn() -> CUresult) -> CUresult {
+    // SAFETY: no arguments.
+    synchronised(|| unsafe { original() })
+}
+
+/// cuStreamSynchronize and cuEventSynchronize, likewise.
+pub(crate) fn synchronise<H>(original: unsafe extern "C" fn(H) -> CUresult, handle: H) -> CUresult {
+    // SAFETY: the program's own argument, unchanged.
+    synchronised(|| unsafe { original(handle) })
+}
+
+/// cuMemPoolDestroy: what is still allocated from the pool stays with the device, and charged, until the last is freed.
 pub(crate) fn destroy(original: unsafe extern "C" fn(CUmemoryPool) -> CUresult, pool: CUmemoryPool) -> CUresult {
     // SAFETY: the program's own argument, unchanged.
     let call = || unsafe { original(pool) };
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    // Struck out first: once it is destroyed, its handle may be another pool's at once.
-    let charged = tenant.private().pools.remove(&(pool as u64));
-    let in_use = charged.and_then(|_| attribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT));
+    let (made, number) = {
+        let mut private = tenant.private();
+        let made = private.pools.made.remove(&(pool as u64));
+        if made.is_some()
+            && let Some(number) = private.pools.known(pool as u64)
+        {
+            // What nobody uses goes before, since afterwards the pool can no longer be asked what it has.
+            // SAFETY: the pool lives, as in `attribute`.
+            let _as_far_as_it_goes = unsafe { vendor::mem_pool_trim_to(pool, 0) };
+            settle(tenant, &mut private, number, 0);
+        }
+        (made, private.pools.strike(pool as u64))
+    };
     let result = inside.driver(call);
     guard::bookkeeping(|| {
         let mut private = tenant.private();
         if result == CUDA_SUCCESS {
-            private.made_pools.remove(&(pool as u64));
+            let back = number.and_then(|number| private.pools.buried(number));
+            private.give_all(tenant.region(), back);
+            return;
         }
-        if let Some(Pool { quota, bytes }) = charged {
-            if result == CUDA_SUCCESS {
-                let stays = in_use.map_or(bytes, |used| used.next_multiple_of(GROWTH_STEP).min(bytes));
-                private.give(tenant.region(), quota.device, bytes - stays);
-            } else {
-                private.pools.insert(pool as u64, Pool { quota, bytes });
-            }
+        if let Some(number) = number {
+            private.pools.stays(pool as u64, number);
+        }
+        if let Some(device) = made {
+            private.pools.made.insert(pool as u64, device);
         }
     });
     result

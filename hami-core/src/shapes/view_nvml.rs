@@ -6,6 +6,7 @@ use core::ffi::{c_char, c_uint};
 
 use ffi_headers::nvml::{NVML_SUCCESS, nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlReturn_t};
 
+use super::pool;
 use crate::guard::{self, Inside};
 use crate::tenant::{self, Quota, Tenant};
 use crate::{measure, vendor};
@@ -27,9 +28,9 @@ fn quota_of(tenant: &Tenant, device: nvmlDevice_t, total: u64) -> Option<&'stati
         let uuid = measure::parse_uuid(&text[..end])?;
         Some(tenant.of_uuid(uuid, total, || {
             let mut index: c_uint = 0;
-            // SAFETY: as above, and one number of ours to write. On failure the first index counts.
-            let _index_or_zero = unsafe { vendor::nvml_device_index(device, &raw mut index) };
-            index as usize
+            // SAFETY: as above, and one number of ours to write.
+            let answer = unsafe { vendor::nvml_device_index(device, &raw mut index) };
+            (answer == NVML_SUCCESS).then_some(index as usize)
         }))
     })
 }
@@ -47,6 +48,7 @@ fn shown(
     if result == NVML_SUCCESS {
         guard::bookkeeping(|| {
             if let Some(quota) = quota_of(tenant, device, total()) {
+                pool::shrunk(tenant);
                 show(quota.limit, tenant.used(quota).min(quota.limit));
             }
         });

@@ -7,7 +7,8 @@
 macro_rules! rows {
     (
         library $library:ident, result $result:ty, missing $missing:expr, panic $panic:expr;
-        $( $class:ident $name:ident $(as $lookup:literal @ $version:literal $($per_thread:ident)?)?
+        $( $class:ident $name:ident
+           $(as $lookup:literal @ $version:literal $(| $also:literal @ $since:literal)? $($per_thread:ident)?)?
            ( $($arg:ident : $ty:ty),* $(,)? ) => $shape:path; )*
     ) => {
         $(
@@ -38,6 +39,7 @@ macro_rules! rows {
                     Library::$library,
                     $crate::table::expand::rows!(@cstr $name),
                     $crate::table::expand::rows!(@lookup $($lookup, $version $(, $per_thread)?)?),
+                    $crate::table::expand::rows!(@also $($($also, $since)?)?),
                     super::$name as *const core::ffi::c_void,
                 );
             )*
@@ -54,6 +56,8 @@ macro_rules! rows {
             Err(_) => panic!("an identifier has no NUL"),
         }
     };
+    (@also) => { None };
+    (@also $also:literal, $since:literal) => { Some(($also, $since)) };
     (@lookup) => { None };
     (@lookup $lookup:literal, $version:literal) => { Some(($lookup, $version, false)) };
     (@lookup $lookup:literal, $version:literal, per_thread) => { Some(($lookup, $version, true)) };

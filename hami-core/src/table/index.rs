@@ -35,26 +35,43 @@ fn hash(name: &CStr) -> u64 {
     })
 }
 
-/// The rows of the CUDA driver that `cuGetProcAddress` can mean by a name: in most cases none.
-fn forms(lookup: &CStr) -> impl Iterator<Item = &'static Row> + Clone {
-    static BY_LOOKUP: OnceLock<Sorted<u64>> = OnceLock::new();
-    let rows = BY_LOOKUP
-        .get_or_init(|| sorted(rows().filter(|row| row.library == Library::Cuda).map(|row| (hash(row.lookup), row))));
+/// The rows of the CUDA driver that `cuGetProcAddress` can mean by a name, each with the version from which on; in most
+/// cases none.
+fn forms(lookup: &CStr) -> impl Iterator<Item = (i32, &'static Row)> + Clone {
+    static BY_LOOKUP: OnceLock<Sorted<(u64, i32)>> = OnceLock::new();
+    let rows = BY_LOOKUP.get_or_init(|| {
+        let cuda = rows().filter(|row| row.library == Library::Cuda);
+        sorted(cuda.flat_map(|row| row.lookups().map(move |(lookup, version)| ((hash(lookup), version), row))))
+    });
     let wanted = hash(lookup);
-    let first = rows.partition_point(|(known, _)| *known < wanted);
-    let found = rows[first..].iter().take_while(move |(known, _)| *known == wanted).map(|(_, row)| *row);
-    found.filter(move |row| row.lookup == lookup)
+    let first = rows.partition_point(|((known, _), _)| *known < wanted);
+    let found = rows[first..].iter().take_while(move |((known, _), _)| *known == wanted);
+    found
+        .filter(move |(_, row)| row.lookups().any(|(known, _)| known == lookup))
+        .map(|((_, version), row)| (*version, *row))
 }
 
-/// The row for a function that the driver has answered for this name: the one whose original stands at its address.
-/// Only among rows of that name, since a driver may fold functions of the same code into one address.
-pub(crate) fn find_by_original(lookup: &CStr, address: *const c_void) -> Option<&'static Row> {
-    forms(lookup).find(|row| row.original() == Some(address))
+/// The row for a function that the driver has answered for this name: the one whose original stands at its address. Only
+/// among rows of that name, since a driver may fold functions of the same code into one address; for the same reason the
+/// one goes first that the version and the choice of default stream ask for.
+pub(crate) fn find_by_original(
+    lookup: &CStr,
+    version: i32,
+    per_thread: bool,
+    address: *const c_void,
+) -> Option<&'static Row> {
+    let stands_there = |row: &&'static Row| row.original() == Some(address);
+    find_by_lookup(lookup, version, per_thread)
+        .filter(stands_there)
+        .or_else(|| forms(lookup).map(|(_, row)| row).find(stands_there))
 }
 
 /// The row that `cuGetProcAddress` means by a name, a version and the choice of default stream.
 pub(crate) fn find_by_lookup(lookup: &CStr, version: i32, per_thread: bool) -> Option<&'static Row> {
-    let forms = forms(lookup).filter(|row| row.version <= version);
-    let newest = |per_thread| forms.clone().filter(|row| row.per_thread == per_thread).max_by_key(|row| row.version);
+    let forms = forms(lookup).filter(|(since, _)| *since <= version);
+    let newest = |per_thread| {
+        let of_kind = forms.clone().filter(|(_, row)| row.per_thread == per_thread);
+        of_kind.max_by_key(|(since, _)| *since).map(|(_, row)| row)
+    };
     (if per_thread { newest(true) } else { None }).or_else(|| newest(false))
 }

@@ -1,0 +1,65 @@
+//! Green contexts: each is a part of its device's primary context, which it keeps alive and which is charged.
+// UNSAFETY: calls the vendor's functions and reads what they wrote.
+#![expect(unsafe_code)]
+
+use core::ffi::c_uint;
+use core::ptr;
+
+use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUdevResourceDesc, CUdevice, CUgreenCtx, CUresult};
+
+use super::context;
+use crate::guard::{self, Inside};
+use crate::{current, tenant, vendor};
+
+/// cuGreenCtxCreate: makes the primary context if that does not live yet.
+pub(crate) fn create(
+    original: unsafe extern "C" fn(*mut CUgreenCtx, CUdevResourceDesc, CUdevice, c_uint) -> CUresult,
+    green: *mut CUgreenCtx,
+    description: CUdevResourceDesc,
+    device: CUdevice,
+    flags: c_uint,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(green, description, device, flags) };
+    if tenant::get().is_none() {
+        return call();
+    }
+    // Charged as a primary context is, with one user more than the program knows of while this runs.
+    let mut primary: CUcontext = ptr::null_mut();
+    let retained = context::make_primary(device, &raw mut primary);
+    if retained != CUDA_SUCCESS {
+        return retained;
+    }
+    let Some(tenant) = tenant::get() else { return call() };
+    let result = match Inside::enter() {
+        None => call(),
+        Some(mut inside) => {
+            let result = inside.driver(call);
+            if result == CUDA_SUCCESS {
+                guard::bookkeeping(|| {
+                    // SAFETY: after success the driver has written it.
+                    tenant.private().green.insert(unsafe { green.read() } as u64, device);
+                });
+            }
+            result
+        }
+    };
+    // SAFETY: balances the retain above.
+    let _balanced = context::release(device, || unsafe { vendor::primary_ctx_release(device) });
+    result
+}
+
+/// cuGreenCtxDestroy: lets go of the primary context, which may be gone with it.
+pub(crate) fn destroy(original: unsafe extern "C" fn(CUgreenCtx) -> CUresult, green: CUgreenCtx) -> CUresult {
+    // SAFETY: the program's own argument, unchanged.
+    let call = || unsafe { original(green) };
+    let device = tenant::get().and_then(|tenant| tenant.private().green.remove(&(green as u64)));
+    let Some(device) = device else { return call() };
+    let result = context::release(device, call);
+    if result == CUDA_SUCCESS {
+        current::context_destroyed();
+    } else if let Some(tenant) = tenant::get() {
+        tenant.private().green.insert(green as u64, device);
+    }
+    result
+}

@@ -1,0 +1,181 @@
+//! Code, and limits of a context: they take device memory of which only NVML tells how much.
+//!
+//! What NVML says of this process, less all that it is charged for otherwise, is the overhead. It is measured after each call
+//! that may change it; where NVML does not say, nothing is charged.
+// UNSAFETY: calls the vendor's functions.
+#![expect(unsafe_code)]
+
+use core::ffi::{c_char, c_uint, c_void};
+
+use ffi_headers::cuda::{CUDA_SUCCESS, CUjit_option, CUlibrary, CUlibraryOption, CUlimit, CUmodule, CUresult};
+
+use super::refused;
+use crate::guard::{self, Inside};
+use crate::tenant::{self, Quota, Tenant};
+use crate::{current, measure, vendor};
+
+/// How often it is measured anew because other threads were allocating meanwhile.
+const TRIES: usize = 4;
+
+/// Brings the charge for overhead to what it is now. Answers whether it grew.
+fn settle(tenant: &Tenant, quota: &Quota) -> bool {
+    for _ in 0..TRIES {
+        let held = tenant.held(quota.device);
+        let Some(used) = measure::own_used(quota.uuid()) else { return false };
+        let mut private = tenant.private();
+        if private.member.as_ref().map_or(0, |member| member.held(quota.device)) != held {
+            continue;
+        }
+        let before = private.overhead.get(&(quota.device as u64)).copied().unwrap_or(0);
+        let now = used.saturating_sub(held - before.min(held));
+        private.overhead.insert(quota.device as u64, now);
+        tenant.settle(&mut private, quota.device, before, now);
+        return now > before;
+    }
+    false
+}
+
+/// After a context is gone: its code went with it. With a device's last context all of it did.
+pub(crate) fn context_gone(tenant: &Tenant, device: usize) {
+    let last = {
+        let mut private = tenant.private();
+        if private.overhead.get(&(device as u64)).is_none_or(|bytes| *bytes == 0) {
+            return;
+        }
+        let last = private.contexts.values().all(|context| context.device != device);
+        if last {
+            let bytes = private.overhead.remove(&(device as u64)).unwrap_or(0);
+            private.give(tenant.region(), device, bytes);
+        }
+        last
+    };
+    if !last && let Some(quota) = tenant.numbered(device) {
+        settle(tenant, quota);
+    }
+}
+
+/// Runs `call`, after which more or less may be taken; if that is over the quota, `undo` is run and the call refused.
+fn measured(call: impl FnOnce() -> CUresult, undo: impl FnOnce()) -> CUresult {
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let Some(current) = current::get(tenant, &inside) else { return inside.driver(call) };
+    let mut result = inside.driver(call);
+    if result == CUDA_SUCCESS {
+        guard::bookkeeping(|| {
+            let over = || tenant.region().is_none_or(|region| region.used(current.quota.device) > current.quota.limit);
+            if settle(tenant, current.quota) && over() {
+                undo();
+                settle(tenant, current.quota);
+                result = refused(tenant);
+            }
+        });
+    }
+    result
+}
+
+/// Unloads what was just loaded and may not be kept.
+fn unload_module(module: *mut CUmodule) {
+    // SAFETY: after success the driver has written it, and nobody else has seen it yet.
+    let _gone = unsafe { vendor::module_unload(module.read()) };
+}
+
+/// The same for a library.
+fn unload_library(library: *mut CUlibrary) {
+    // SAFETY: as above.
+    let _gone = unsafe { vendor::library_unload(library.read()) };
+}
+
+/// cuModuleLoad.
+pub(crate) fn load_module(
+    original: unsafe extern "C" fn(*mut CUmodule, *const c_char) -> CUresult,
+    module: *mut CUmodule,
+    path: *const c_char,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    measured(|| unsafe { original(module, path) }, || unload_module(module))
+}
+
+/// cuModuleLoadData and cuModuleLoadFatBinary.
+pub(crate) fn load_module_data(
+    original: unsafe extern "C" fn(*mut CUmodule, *const c_void) -> CUresult,
+    module: *mut CUmodule,
+    image: *const c_void,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    measured(|| unsafe { original(module, image) }, || unload_module(module))
+}
+
+/// cuModuleLoadDataEx.
+pub(crate) fn load_module_with_options(
+    original: unsafe extern "C" fn(
+        *mut CUmodule,
+        *const c_void,
+        c_uint,
+        *mut CUjit_option,
+        *mut *mut c_void,
+    ) -> CUresult,
+    module: *mut CUmodule,
+    image: *const c_void,
+    count: c_uint,
+    options: *mut CUjit_option,
+    values: *mut *mut c_void,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    measured(|| unsafe { original(module, image, count, options, values) }, || unload_module(module))
+}
+
+/// cuLibraryLoadData and cuLibraryLoadFromFile, which differ in what `source` points to.
+pub(crate) fn load_library<S>(
+    original: unsafe extern "C" fn(
+        *mut CUlibrary,
+        *const S,
+        *mut CUjit_option,
+        *mut *mut c_void,
+        c_uint,
+        *mut CUlibraryOption,
+        *mut *mut c_void,
+        c_uint,
+    ) -> CUresult,
+    library: *mut CUlibrary,
+    source: *const S,
+    jit_options: *mut CUjit_option,
+    jit_values: *mut *mut c_void,
+    jit_count: c_uint,
+    options: *mut CUlibraryOption,
+    values: *mut *mut c_void,
+    count: c_uint,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(library, source, jit_options, jit_values, jit_count, options, values, count) };
+    measured(call, || unload_library(library))
+}
+
+/// cuModuleUnload and cuLibraryUnload.
+pub(crate) fn unload<H>(original: unsafe extern "C" fn(H) -> CUresult, handle: H) -> CUresult {
+    // SAFETY: the program's own argument, unchanged.
+    measured(|| unsafe { original(handle) }, || {})
+}
+
+/// cuCtxSetLimit: stacks, heap and printf's buffer are device memory.
+pub(crate) fn set_limit(
+    original: unsafe extern "C" fn(CUlimit, usize) -> CUresult,
+    limit: CUlimit,
+    value: usize,
+) -> CUresult {
+    let mut before = 0_usize;
+    let known = tenant::get().is_some() && {
+        // SAFETY: a local to write.
+        let answer = unsafe { vendor::ctx_get_limit(&raw mut before, limit) };
+        answer == CUDA_SUCCESS
+    };
+    measured(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(limit, value) },
+        || {
+            if known {
+                // SAFETY: plain numbers, a value that held before.
+                let _as_before = unsafe { vendor::ctx_set_limit(limit, before) };
+            }
+        },
+    )
+}

@@ -1,0 +1,332 @@
+//! Virtual memory management: physical memory is charged when it is made, until it is released and unmapped.
+//!
+//! What another process exported is not charged to who imports it: the exporter pays.
+// UNSAFETY: calls the vendor's functions and reads what the program and the driver wrote.
+#![expect(unsafe_code)]
+
+use core::ffi::{c_uint, c_ulonglong, c_void};
+
+use ffi_headers::cuda::{
+    CU_MEM_OPERATION_TYPE_MAP, CU_RESOURCE_TYPE_MIPMAPPED_ARRAY, CUDA_SUCCESS, CUarrayMapInfo, CUdevice, CUdeviceptr,
+    CUmemAllocationProp, CUmemGenericAllocationHandle, CUmulticastObjectProp, CUresult, CUstream,
+};
+
+use super::{device_at, pool, refused};
+use crate::books::{Back, Pieces};
+use crate::guard::{self, Inside};
+use crate::tenant::{self, Tenant};
+
+/// Runs `call`, and after its success `note`, which changes the books and answers what came back.
+fn noted(call: impl FnOnce() -> CUresult, note: impl FnOnce(&mut Pieces) -> Vec<Back>) -> CUresult {
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let result = inside.driver(call);
+    if result == CUDA_SUCCESS {
+        guard::bookkeeping(|| change(tenant, note));
+    }
+    result
+}
+
+fn change(tenant: &Tenant, note: impl FnOnce(&mut Pieces) -> Vec<Back>) {
+    let mut private = tenant.private();
+    let back = note(&mut private.pieces);
+    private.give_all(tenant.region(), back);
+}
+
+/// cuMemCreate: `size` bytes, which the driver demands to be a multiple of its granularity.
+pub(crate) fn create(
+    original: unsafe extern "C" fn(
+        *mut CUmemGenericAllocationHandle,
+        usize,
+        *const CUmemAllocationProp,
+        c_ulonglong,
+    ) -> CUresult,
+    handle: *mut CUmemGenericAllocationHandle,
+    size: usize,
+    properties: *const CUmemAllocationProp,
+    flags: c_ulonglong,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(handle, size, properties, flags) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    // SAFETY: by the function's contract NULL or properties.
+    let location = unsafe { properties.as_ref() }.map(|properties| properties.location);
+    let device = location.and_then(device_at);
+    let Some(quota) = device.and_then(|device| tenant.of_ordinal(device)) else { return inside.driver(call) };
+    if !pool::take(tenant, quota, size as u64) {
+        return refused(tenant);
+    }
+    let result = inside.driver(call);
+    guard::bookkeeping(|| {
+        let mut private = tenant.private();
+        if result == CUDA_SUCCESS {
+            // SAFETY: after success the driver has written it.
+            private.pieces.made(unsafe { handle.read() }, quota.device, size as u64);
+        } else {
+            private.give(tenant.region(), quota.device, size as u64);
+        }
+    });
+    result
+}
+
+/// cuMemRelease: forwarded whatever the books say.
+pub(crate) fn release(
+    original: unsafe extern "C" fn(CUmemGenericAllocationHandle) -> CUresult,
+    handle: CUmemGenericAllocationHandle,
+) -> CUresult {
+    // SAFETY: the program's own argument, unchanged.
+    let call = || unsafe { original(handle) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let struck = tenant.private().pieces.strike_handle(handle);
+    let result = inside.driver(call);
+    if let Some(piece) = struck {
+        guard::bookkeeping(|| {
+            change(tenant, |pieces| {
+                if result == CUDA_SUCCESS {
+                    return pieces.ended(piece);
+                }
+                pieces.handle_stays(handle, piece);
+                Vec::new()
+            });
+        });
+    }
+    result
+}
+
+/// cuMemRetainAllocationHandle.
+pub(crate) fn retain(
+    original: unsafe extern "C" fn(*mut CUmemGenericAllocationHandle, *mut c_void) -> CUresult,
+    handle: *mut CUmemGenericAllocationHandle,
+    address: *mut c_void,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(handle, address) },
+        |pieces| {
+            // SAFETY: after success the driver has written it.
+            let _ours = pieces.retained(unsafe { handle.read() }, address as u64);
+            Vec::new()
+        },
+    )
+}
+
+/// cuMemMap.
+pub(crate) fn map(
+    original: unsafe extern "C" fn(CUdeviceptr, usize, usize, CUmemGenericAllocationHandle, c_ulonglong) -> CUresult,
+    address: CUdeviceptr,
+    size: usize,
+    offset: usize,
+    handle: CUmemGenericAllocationHandle,
+    flags: c_ulonglong,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(address, size, offset, handle, flags) },
+        |pieces| {
+            pieces.mapped(address, size as u64, handle);
+            Vec::new()
+        },
+    )
+}
+
+/// cuMemUnmap: of one mapping or of several side by side.
+pub(crate) fn unmap(
+    original: unsafe extern "C" fn(CUdeviceptr, usize) -> CUresult,
+    address: CUdeviceptr,
+    size: usize,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(address, size) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let struck = tenant.private().pieces.strike_mappings(address, size as u64);
+    let result = inside.driver(call);
+    guard::bookkeeping(|| {
+        change(tenant, |pieces| {
+            if result == CUDA_SUCCESS {
+                return pieces.unmapped(struck);
+            }
+            pieces.mappings_stay(struck);
+            Vec::new()
+        });
+    });
+    result
+}
+
+/// cuMulticastCreate: the object takes no memory itself, but keeps what is bound to it.
+pub(crate) fn create_multicast(
+    original: unsafe extern "C" fn(*mut CUmemGenericAllocationHandle, *const CUmulticastObjectProp) -> CUresult,
+    handle: *mut CUmemGenericAllocationHandle,
+    properties: *const CUmulticastObjectProp,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(handle, properties) },
+        |pieces| {
+            // SAFETY: after success the driver has written it.
+            pieces.made(unsafe { handle.read() }, 0, 0);
+            Vec::new()
+        },
+    )
+}
+
+/// cuMulticastBindMem.
+pub(crate) fn bind_memory(
+    original: unsafe extern "C" fn(
+        CUmemGenericAllocationHandle,
+        usize,
+        CUmemGenericAllocationHandle,
+        usize,
+        usize,
+        c_ulonglong,
+    ) -> CUresult,
+    object: CUmemGenericAllocationHandle,
+    object_offset: usize,
+    memory: CUmemGenericAllocationHandle,
+    memory_offset: usize,
+    size: usize,
+    flags: c_ulonglong,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(object, object_offset, memory, memory_offset, size, flags) },
+        |pieces| {
+            pieces.tied(object, (object_offset as u64, size as u64), memory);
+            Vec::new()
+        },
+    )
+}
+
+/// cuMulticastBindAddr.
+pub(crate) fn bind_address(
+    original: unsafe extern "C" fn(CUmemGenericAllocationHandle, usize, CUdeviceptr, usize, c_ulonglong) -> CUresult,
+    object: CUmemGenericAllocationHandle,
+    object_offset: usize,
+    address: CUdeviceptr,
+    size: usize,
+    flags: c_ulonglong,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(object, object_offset, address, size, flags) },
+        |pieces| {
+            pieces.tied_by_address(object, (object_offset as u64, size as u64), address);
+            Vec::new()
+        },
+    )
+}
+
+/// cuMulticastBindMem since CUDA 13.1: for a device of the object.
+pub(crate) fn bind_memory_of(
+    original: unsafe extern "C" fn(
+        CUmemGenericAllocationHandle,
+        CUdevice,
+        usize,
+        CUmemGenericAllocationHandle,
+        usize,
+        usize,
+        c_ulonglong,
+    ) -> CUresult,
+    object: CUmemGenericAllocationHandle,
+    device: CUdevice,
+    object_offset: usize,
+    memory: CUmemGenericAllocationHandle,
+    memory_offset: usize,
+    size: usize,
+    flags: c_ulonglong,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(object, device, object_offset, memory, memory_offset, size, flags) },
+        |pieces| {
+            pieces.tied(object, (object_offset as u64, size as u64), memory);
+            Vec::new()
+        },
+    )
+}
+
+/// cuMulticastBindAddr since CUDA 13.1: for a device of the object.
+pub(crate) fn bind_address_of(
+    original: unsafe extern "C" fn(
+        CUmemGenericAllocationHandle,
+        CUdevice,
+        usize,
+        CUdeviceptr,
+        usize,
+        c_ulonglong,
+    ) -> CUresult,
+    object: CUmemGenericAllocationHandle,
+    device: CUdevice,
+    object_offset: usize,
+    address: CUdeviceptr,
+    size: usize,
+    flags: c_ulonglong,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(object, device, object_offset, address, size, flags) },
+        |pieces| {
+            pieces.tied_by_address(object, (object_offset as u64, size as u64), address);
+            Vec::new()
+        },
+    )
+}
+
+/// cuMulticastUnbind: of one device's memory.
+pub(crate) fn unbind(
+    original: unsafe extern "C" fn(CUmemGenericAllocationHandle, CUdevice, usize, usize) -> CUresult,
+    object: CUmemGenericAllocationHandle,
+    device: CUdevice,
+    offset: usize,
+    size: usize,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(object, device, offset, size) };
+    let quota = tenant::get().and_then(|tenant| tenant.of_ordinal(device));
+    noted(call, |pieces| match quota {
+        Some(quota) => pieces.untied(object, quota.device, (offset as u64, size as u64)),
+        None => Vec::new(),
+    })
+}
+
+/// cuMemMapArrayAsync: memory is mapped into places of an array, or taken away there.
+pub(crate) fn map_array(
+    original: unsafe extern "C" fn(*mut CUarrayMapInfo, c_uint, CUstream) -> CUresult,
+    list: *mut CUarrayMapInfo,
+    count: c_uint,
+    stream: CUstream,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(list, count, stream) },
+        |pieces| {
+            // SAFETY: the driver has accepted the list of that many entries.
+            let list = unsafe { core::slice::from_raw_parts(list, count as usize) };
+            list.iter().flat_map(|entry| map_place(pieces, entry)).collect()
+        },
+    )
+}
+
+fn map_place(pieces: &mut Pieces, entry: &CUarrayMapInfo) -> Vec<Back> {
+    // SAFETY: the resource's type says which of the two it is, both are handles; a sparse level begins with what tells
+    // two places apart, and the words behind it are initialised, since the program has handed over the whole structure.
+    let (array, place) = unsafe {
+        let array = match entry.resourceType {
+            CU_RESOURCE_TYPE_MIPMAPPED_ARRAY => entry.resource.mipmap as u64,
+            _ => entry.resource.array as u64,
+        };
+        (array, entry.subresource.sparseLevel)
+    };
+    let tie = (
+        u64::from(entry.subresourceType) << 56 | u64::from(place.level) << 32 | u64::from(place.layer),
+        u64::from(place.offsetX) << 42 ^ u64::from(place.offsetY) << 21 ^ u64::from(place.offsetZ),
+    );
+    if entry.memOperationType == CU_MEM_OPERATION_TYPE_MAP {
+        // SAFETY: the only kind of handle there is.
+        pieces.mapped_into_array(array, tie, unsafe { entry.memHandle.memHandle })
+    } else {
+        pieces.unmapped_from_array(array, tie)
+    }
+}
