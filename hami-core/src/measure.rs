@@ -20,8 +20,16 @@ const MOST_PLAUSIBLE: u64 = 4 << 30;
 /// Contexts commonly take less: the bound where nothing can be measured.
 const COMMON_MOST: u64 = 512 << 20;
 
-/// A look at one device before a context is made.
-pub(crate) struct Before {
+/// What is known of a device before a context is made.
+pub(crate) enum Before {
+    /// Nothing yet: NVML lists this process, so asking it afterwards will do.
+    Unseen([u8; 16]),
+    /// What it looked like.
+    Seen(Seen),
+}
+
+/// A look at a device.
+pub(crate) struct Seen {
     nvml: Nvml,
     device: Device,
     used: u64,
@@ -132,12 +140,16 @@ pub(crate) fn nvml_index(uuid: [u8; 16]) -> Option<usize> {
     nvml.index(nvml.device(uuid)?)
 }
 
-/// Looks at a device, before a context is made on it.
+/// Looks at a device, before a context is made on it, if that has to be done before: NVML takes as long to open as the
+/// context to make, and who knows what it takes by then can do without.
 pub(crate) fn before_context(uuid: [u8; 16]) -> Option<Before> {
+    if nvml_pid().is_some() {
+        return Some(Before::Unseen(uuid));
+    }
     let nvml = Nvml::start()?;
     let device = nvml.device(uuid)?;
     let used = nvml.used(device)?;
-    Some(Before { nvml, device, used })
+    Some(Before::Seen(Seen { nvml, device, used }))
 }
 
 /// What a context was found to take.
@@ -146,25 +158,30 @@ pub(crate) enum Took {
     Exactly(u64),
     /// There is no NVML: no more than this, by what the driver says of the device.
     AtMost(u64),
-    /// By what the whole device had less afterwards: others may have moved meanwhile, so it is good for this one alone.
+    /// By what the whole device had less afterwards, or what it has in use: others may have moved meanwhile, so it is good
+    /// for this one alone.
     Roughly(u64),
 }
 
 /// What the context took that was just made. `held` is what this process had taken before, `others` what the whole tenant
 /// had, `budget` what was taken for the context. Learns the PID under which NVML lists this process, where that takes trying.
 pub(crate) fn context_took(before: Option<Before>, context: CUcontext, held: u64, others: u64, budget: u64) -> Took {
-    let Some(before) = before else { return Took::AtMost(at_most(context, others)) };
-    let own = match nvml_pid() {
-        Some(pid) => before.nvml.holders(before.device).and_then(|holders| of(&holders, pid)),
-        None => found_by_moving(&before, context, budget),
+    let (own, roughly) = match before {
+        None => return Took::AtMost(at_most(context, others)),
+        Some(Before::Unseen(uuid)) => {
+            let Some(nvml) = Nvml::start() else { return Took::AtMost(at_most(context, others)) };
+            let holders = nvml.device(uuid).and_then(|device| nvml.holders(device));
+            (nvml_pid().zip(holders).and_then(|(pid, holders)| of(&holders, pid)), None)
+        }
+        Some(Before::Seen(seen)) => (found_by_moving(&seen, context, budget), Some(seen.less_now())),
     };
-    match own {
-        Some(used) if used.saturating_sub(held) <= MOST_PLAUSIBLE => Took::Exactly(used.saturating_sub(held)),
-        _ => Took::Roughly(before.less_now().min(MOST_PLAUSIBLE)),
+    match own.map(|own| own.saturating_sub(held)) {
+        Some(took) if took <= MOST_PLAUSIBLE => Took::Exactly(took),
+        _ => Took::Roughly(roughly.unwrap_or_else(|| at_most(context, others)).min(MOST_PLAUSIBLE)),
     }
 }
 
-impl Before {
+impl Seen {
     /// Bytes that the device has less than before.
     fn less_now(&self) -> u64 {
         self.nvml.used(self.device).unwrap_or(self.used).saturating_sub(self.used)
@@ -204,7 +221,7 @@ fn in_first_pid_namespace() -> bool {
 /// Bytes of a device that this process holds, where it does not know the PID by which NVML lists it: the process whose
 /// figure goes up by just as much as we allocate, and down again when we free it, is us. Several tries, each of another
 /// size, since others allocate as well. The PID is remembered.
-fn found_by_moving(before: &Before, context: CUcontext, budget: u64) -> Option<u64> {
+fn found_by_moving(before: &Seen, context: CUcontext, budget: u64) -> Option<u64> {
     const TRIES: u64 = 8;
     (0..TRIES).find_map(|attempt| {
         // 1 to 8 pages, in an order that differs between processes that start together.
@@ -218,7 +235,7 @@ fn found_by_moving(before: &Before, context: CUcontext, budget: u64) -> Option<u
 }
 
 /// The one process whose figure followed an allocation of ours; `None` if none did, or more than one.
-fn moved_by(before: &Before, context: CUcontext, bytes: u64) -> Option<Holder> {
+fn moved_by(before: &Seen, context: CUcontext, bytes: u64) -> Option<Holder> {
     let list = || before.nvml.holders(before.device);
     let first = list()?;
     let second = with_current(context, || {

@@ -13,7 +13,7 @@ mod index;
 /// NVML.
 mod nvml;
 
-pub(crate) use index::{find, find_by_lookup, find_by_original};
+pub(crate) use index::{find, find_by_lookup, find_by_original, may_be_looked_up};
 
 use core::ffi::{CStr, c_void};
 use core::ptr;

@@ -23,6 +23,15 @@ fn a_lookup_finds_the_newest_form_that_the_version_allows() {
     assert_eq!(found(c"cuLaunchKernel", 12040, false), None);
 }
 
+#[test]
+fn the_quick_look_misses_no_row_and_sees_through_most_other_names() {
+    let lookups = || rows().filter(|row| row.library == Library::Cuda).flat_map(Row::lookups);
+    assert!(lookups().all(|(lookup, _)| may_be_looked_up(lookup)));
+    let others: Vec<_> = (0..1000).map(|number| std::ffi::CString::new(format!("cuOther{number}")).unwrap()).collect();
+    let taken_for_rows = others.iter().filter(|name| may_be_looked_up(name)).count();
+    assert!(taken_for_rows < 150, "{taken_for_rows} of {} names", others.len());
+}
+
 /// The page for readers, one line per row.
 fn page() -> String {
     let mut page = String::from(

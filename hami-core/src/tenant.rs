@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUuuid};
-use shared_region::{Access, Region, RegionError};
+use shared_region::{Access, Region, RegionError, kill_point};
 
 use crate::config::Config;
 use crate::private::Private;
@@ -65,6 +65,8 @@ pub(crate) struct Tenant {
     pub(crate) uses_pools: AtomicBool,
     /// Whether any graph with memory of its own was ever made.
     pub(crate) uses_graph_memory: AtomicBool,
+    /// By device number: code may have been loaded since the overhead was measured.
+    pub(crate) may_have_loaded: AtomicU64,
     /// Whether it was said that memory was spilled to the host.
     pub(crate) spilled: AtomicBool,
     /// Quotas by NVML handle, which stays the same for the life of a process.
@@ -121,6 +123,7 @@ fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
         maker: std::process::id(),
         uses_pools: AtomicBool::new(false),
         uses_graph_memory: AtomicBool::new(false),
+        may_have_loaded: AtomicU64::new(0),
         spilled: AtomicBool::new(false),
         by_nvml: Mutex::default(),
     }));
@@ -326,6 +329,7 @@ impl Tenant {
     /// Takes or gives back the difference between what was taken beforehand and what the device really gave. The device
     /// has given it already, so here no limit is asked.
     pub(crate) fn settle(&self, private: &mut Private, device: usize, taken: u64, really: u64) {
+        kill_point(22);
         if taken > really {
             private.give(self.region(), device, taken - really);
         } else if really > taken
@@ -335,6 +339,7 @@ impl Tenant {
             // Only an overflow of 2⁶⁴ could be refused.
             let _granted = member.take(region, device, really - taken, u64::MAX);
         }
+        kill_point(23);
     }
 
     /// Bytes in use by the whole tenant, those of the dead left out.

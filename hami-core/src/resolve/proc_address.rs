@@ -23,7 +23,7 @@ fn replace(symbol: *const c_char, function: *mut *mut c_void, version: c_int, fl
     }
     // SAFETY: the driver has accepted both, so `function` may be read and `symbol` is a NUL-terminated name.
     let (answer, symbol) = unsafe { (function.read(), CStr::from_ptr(symbol)) };
-    if answer.is_null() {
+    if answer.is_null() || !table::may_be_looked_up(symbol) {
         return;
     }
     let per_thread = flags & u64::from(CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) != 0;

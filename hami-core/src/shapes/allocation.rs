@@ -7,6 +7,7 @@ use core::ffi::c_uint;
 use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{CU_MEM_ATTACH_GLOBAL, CUDA_ERROR_OUT_OF_MEMORY, CUDA_SUCCESS, CUdeviceptr, CUresult};
+use shared_region::kill_point;
 
 use super::{Bytes, pool, refused};
 use crate::books::{self, Allocation};
@@ -32,7 +33,9 @@ fn allocate(
     if !pool::take(tenant, quota, taken) {
         return refused(tenant);
     }
+    kill_point(20);
     let mut result = inside.driver(call);
+    kill_point(21);
     if result == CUDA_ERROR_OUT_OF_MEMORY && tenant.oversubscribes() {
         result = inside.driver(spill);
         if result == CUDA_SUCCESS {
@@ -147,11 +150,13 @@ pub(crate) fn free(
     call: impl FnOnce() -> CUresult,
 ) -> CUresult {
     let result = inside.driver(call);
+    kill_point(24);
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
             let mut private = tenant.private();
             if let Some((device, bytes)) = private.books.strike(address) {
                 private.give(tenant.region(), device, bytes);
+                kill_point(25);
             } else {
                 // Memory of a pool, or something that the driver knows and we do not.
                 pool::freed(tenant, &mut private, address);

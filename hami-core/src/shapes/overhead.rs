@@ -6,10 +6,11 @@
 #![expect(unsafe_code)]
 
 use core::ffi::{c_char, c_uint, c_void};
+use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUjit_option, CUlibrary, CUlibraryOption, CUlimit, CUmodule, CUresult};
 
-use super::refused;
+use super::{pool, refused};
 use crate::guard::{self, Inside};
 use crate::tenant::{self, Quota, Tenant};
 use crate::{current, measure, vendor};
@@ -20,6 +21,8 @@ const TRIES: usize = 4;
 /// Brings the charge for overhead to what it is now. Answers whether it grew.
 fn settle(tenant: &Tenant, quota: &Quota) -> bool {
     for _ in 0..TRIES {
+        // A pool that has shrunk unnoticed would hide as much overhead.
+        pool::shrunk(tenant);
         let held = tenant.held(quota.device);
         let Some(used) = measure::own_used(quota.uuid()) else { return false };
         let mut private = tenant.private();
@@ -71,6 +74,57 @@ fn measured(call: impl FnOnce() -> CUresult, undo: impl FnOnce()) -> CUresult {
         });
     }
     result
+}
+
+/// Measures anew, before somebody is shown what is in use, if code may have been loaded since the last time: a driver loads
+/// libraries and functions when they are first asked for.
+pub(crate) fn look(tenant: &Tenant, quota: &Quota) {
+    let bit = 1 << (quota.device % u64::BITS as usize);
+    // Relaxed, here and in `mark`: a look that misses a load of another thread comes before it.
+    if tenant.may_have_loaded.load(Ordering::Relaxed) & bit != 0 {
+        tenant.may_have_loaded.fetch_and(!bit, Ordering::Relaxed);
+        settle(tenant, quota);
+    }
+}
+
+fn mark() {
+    if let Some(tenant) = tenant::get() {
+        tenant.may_have_loaded.store(u64::MAX, Ordering::Relaxed); // see `look`
+    }
+}
+
+/// A function with one argument that may load code.
+pub(crate) fn may_load1<A>(original: unsafe extern "C" fn(A) -> CUresult, a: A) -> CUresult {
+    mark();
+    // SAFETY: the program's own argument, unchanged.
+    unsafe { original(a) }
+}
+
+/// One with two.
+pub(crate) fn may_load2<A, B>(original: unsafe extern "C" fn(A, B) -> CUresult, a: A, b: B) -> CUresult {
+    mark();
+    // SAFETY: as above.
+    unsafe { original(a, b) }
+}
+
+/// One with three.
+pub(crate) fn may_load3<A, B, C>(original: unsafe extern "C" fn(A, B, C) -> CUresult, a: A, b: B, c: C) -> CUresult {
+    mark();
+    // SAFETY: as above.
+    unsafe { original(a, b, c) }
+}
+
+/// One with four.
+pub(crate) fn may_load4<A, B, C, D>(
+    original: unsafe extern "C" fn(A, B, C, D) -> CUresult,
+    a: A,
+    b: B,
+    c: C,
+    d: D,
+) -> CUresult {
+    mark();
+    // SAFETY: as above.
+    unsafe { original(a, b, c, d) }
 }
 
 /// Unloads what was just loaded and may not be kept.
@@ -145,6 +199,7 @@ pub(crate) fn load_library<S>(
     values: *mut *mut c_void,
     count: c_uint,
 ) -> CUresult {
+    mark();
     // SAFETY: the program's own arguments, unchanged.
     let call = || unsafe { original(library, source, jit_options, jit_values, jit_count, options, values, count) };
     measured(call, || unload_library(library))

@@ -4,7 +4,7 @@
 
 use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUresult};
 
-use super::{Bytes, pool};
+use super::{Bytes, overhead, pool};
 use crate::guard::{self, Inside};
 use crate::{current, tenant};
 
@@ -25,6 +25,7 @@ pub(crate) fn mem_info<N: Bytes>(
     guard::bookkeeping(|| {
         let Some(current) = current::get(tenant, &inside) else { return };
         pool::shrunk(tenant);
+        overhead::look(tenant, current.quota);
         let used = tenant.used(current.quota);
         let limit = current.quota.limit;
         for (shown, bytes) in [(total, limit), (free, limit.saturating_sub(used))] {

@@ -6,7 +6,7 @@ use core::ffi::{c_char, c_uint};
 
 use ffi_headers::nvml::{NVML_SUCCESS, nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_t, nvmlReturn_t};
 
-use super::pool;
+use super::{overhead, pool};
 use crate::guard::{self, Inside};
 use crate::tenant::{self, Quota, Tenant};
 use crate::{measure, vendor};
@@ -49,6 +49,7 @@ fn shown(
         guard::bookkeeping(|| {
             if let Some(quota) = quota_of(tenant, device, total()) {
                 pool::shrunk(tenant);
+                overhead::look(tenant, quota);
                 show(quota.limit, tenant.used(quota).min(quota.limit));
             }
         });

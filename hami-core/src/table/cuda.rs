@@ -9,8 +9,8 @@ use ffi_headers::cuda::{
     CUDA_ARRAY_DESCRIPTOR, CUDA_ARRAY_DESCRIPTOR_v1, CUDA_ARRAY3D_DESCRIPTOR, CUDA_ARRAY3D_DESCRIPTOR_v1,
     CUDA_ERROR_NOT_FOUND, CUDA_ERROR_UNKNOWN, CUDA_GRAPH_INSTANTIATE_PARAMS, CUarray, CUarrayMapInfo, CUcontext,
     CUctxCreateParams, CUdevResourceDesc, CUdevice, CUdeviceptr, CUdeviceptr_v1, CUdriverProcAddressQueryResult,
-    CUevent, CUexecAffinityParam, CUgraph, CUgraphExec, CUgraphNode, CUgreenCtx, CUjit_option, CUlibrary,
-    CUlibraryOption, CUlimit, CUmemAllocationHandleType, CUmemAllocationProp, CUmemGenericAllocationHandle,
+    CUevent, CUexecAffinityParam, CUfunction, CUgraph, CUgraphExec, CUgraphNode, CUgreenCtx, CUjit_option, CUkernel,
+    CUlibrary, CUlibraryOption, CUlimit, CUmemAllocationHandleType, CUmemAllocationProp, CUmemGenericAllocationHandle,
     CUmemPoolProps, CUmemoryPool, CUmipmappedArray, CUmodule, CUmulticastObjectProp, CUresult, CUstream, cuuint64_t,
 };
 
@@ -204,6 +204,23 @@ rows! {
          jitOptionsValues: *mut *mut c_void, numJitOptions: c_uint, libraryOptions: *mut CUlibraryOption,
          libraryOptionValues: *mut *mut c_void, numLibraryOptions: c_uint) => overhead::load_library;
     account cuLibraryUnload as c"cuLibraryUnload" @ 12000 (library: CUlibrary) => overhead::unload;
+    account cuModuleGetFunction as c"cuModuleGetFunction" @ 2000
+        (hfunc: *mut CUfunction, hmod: CUmodule, name: *const c_char) => overhead::may_load3;
+    account cuModuleGetGlobal as c"cuModuleGetGlobal" @ 2000
+        (dptr: *mut CUdeviceptr_v1, bytes: *mut c_uint, hmod: CUmodule, name: *const c_char) => overhead::may_load4;
+    account cuModuleGetGlobal_v2 as c"cuModuleGetGlobal" @ 3020
+        (dptr: *mut CUdeviceptr, bytes: *mut usize, hmod: CUmodule, name: *const c_char) => overhead::may_load4;
+    account cuLibraryGetModule as c"cuLibraryGetModule" @ 12000
+        (pMod: *mut CUmodule, library: CUlibrary) => overhead::may_load2;
+    account cuLibraryGetKernel as c"cuLibraryGetKernel" @ 12000
+        (pKernel: *mut CUkernel, library: CUlibrary, name: *const c_char) => overhead::may_load3;
+    account cuLibraryGetGlobal as c"cuLibraryGetGlobal" @ 12000
+        (dptr: *mut CUdeviceptr, bytes: *mut usize, library: CUlibrary, name: *const c_char) => overhead::may_load4;
+    account cuLibraryGetManaged as c"cuLibraryGetManaged" @ 12000
+        (dptr: *mut CUdeviceptr, bytes: *mut usize, library: CUlibrary, name: *const c_char) => overhead::may_load4;
+    account cuKernelGetFunction as c"cuKernelGetFunction" @ 12000
+        (pFunc: *mut CUfunction, kernel: CUkernel) => overhead::may_load2;
+    account cuFuncLoad as c"cuFuncLoad" @ 12040 (function: CUfunction) => overhead::may_load1;
     account cuCtxSetLimit as c"cuCtxSetLimit" @ 3010 (limit: CUlimit, value: usize) => overhead::set_limit;
 
     // What is shown.

@@ -35,14 +35,50 @@ fn hash(name: &CStr) -> u64 {
     })
 }
 
+/// The rows of the CUDA driver by what `cuGetProcAddress` is asked for.
+struct Lookups {
+    rows: Sorted<(u64, i32)>,
+    /// One bit for each value of a hash's upper bits, set if a row has it: tells most other names at once.
+    seen: [u64; 1 << (SEEN_BITS - 6)],
+}
+
+/// Upper bits of a hash that tell names apart: some hundred names leave nearly all of their values free.
+const SEEN_BITS: u32 = 12;
+
+impl Lookups {
+    fn get() -> &'static Self {
+        static LOOKUPS: OnceLock<Lookups> = OnceLock::new();
+        LOOKUPS.get_or_init(|| {
+            let cuda = rows().filter(|row| row.library == Library::Cuda);
+            let rows =
+                sorted(cuda.flat_map(|row| row.lookups().map(move |(lookup, since)| ((hash(lookup), since), row))));
+            let mut seen = [0; 1 << (SEEN_BITS - 6)];
+            for ((hash, _), _) in &rows {
+                let (word, bit) = Self::place(*hash);
+                seen[word] |= bit;
+            }
+            Self { rows, seen }
+        })
+    }
+
+    /// Where the bit for a hash is.
+    fn place(hash: u64) -> (usize, u64) {
+        let value = hash >> (u64::BITS - SEEN_BITS);
+        ((value >> 6) as usize, 1 << (value & 63))
+    }
+}
+
+/// Whether `cuGetProcAddress` may mean a row by this name. False for nearly every name that no row has, so that asking
+/// for these, which is most of what programs do, costs next to nothing.
+pub(crate) fn may_be_looked_up(lookup: &CStr) -> bool {
+    let (word, bit) = Lookups::place(hash(lookup));
+    Lookups::get().seen[word] & bit != 0
+}
+
 /// The rows of the CUDA driver that `cuGetProcAddress` can mean by a name, each with the version from which on; in most
 /// cases none.
 fn forms(lookup: &CStr) -> impl Iterator<Item = (i32, &'static Row)> + Clone {
-    static BY_LOOKUP: OnceLock<Sorted<(u64, i32)>> = OnceLock::new();
-    let rows = BY_LOOKUP.get_or_init(|| {
-        let cuda = rows().filter(|row| row.library == Library::Cuda);
-        sorted(cuda.flat_map(|row| row.lookups().map(move |(lookup, version)| ((hash(lookup), version), row))))
-    });
+    let rows = &Lookups::get().rows;
     let wanted = hash(lookup);
     let first = rows.partition_point(|((known, _), _)| *known < wanted);
     let found = rows[first..].iter().take_while(move |((known, _), _)| *known == wanted);
