@@ -7,14 +7,14 @@ from .quota import raise_problems
 # Driver functions that take memory, give it back or show it: all of these must go through the library.
 HOOKED = (
     "cuMemAlloc", "cuMemAllocPitch", "cuMemAllocManaged", "cuMemAllocAsync", "cuMemFree", "cuMemFreeAsync",
-    "cuMemGetInfo", "cuDeviceTotalMem",
+    "cuMemGetInfo", "cuDeviceTotalMem", "cuMemAllocFromPoolAsync", "cuMemCreate", "cuMemRelease", "cuMemMap", "cuMemUnmap",
+    "cuArrayCreate", "cuArray3DCreate", "cuMipmappedArrayCreate", "cuGraphInstantiate", "cuGraphLaunch", "cuModuleLoadData",
+    "cuLibraryLoadData", "cuCtxCreate", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease",
 )
 # Others whose rules of version and stream are worth knowing.
 RELATED = (
-    "cuGetProcAddress", "cuMemAllocFromPoolAsync", "cuMemCreate", "cuMemRelease", "cuCtxCreate", "cuCtxDestroy",
-    "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease", "cuLaunchKernel", "cuLaunchKernelEx", "cuMemcpyHtoD",
-    "cuMemcpyHtoDAsync", "cuMemsetD8", "cuMemPrefetchAsync", "cuMemAdvise", "cuArrayCreate", "cuModuleLoadData",
-    "cuStreamSynchronize", "cuGraphInstantiate", "cuGraphLaunch", "cuEventElapsedTime",
+    "cuGetProcAddress", "cuCtxDestroy", "cuLaunchKernel", "cuLaunchKernelEx", "cuMemcpyHtoD", "cuMemcpyHtoDAsync",
+    "cuMemsetD8", "cuMemPrefetchAsync", "cuMemAdvise", "cuStreamSynchronize", "cuEventElapsedTime",
 )
 
 

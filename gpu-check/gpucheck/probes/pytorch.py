@@ -90,6 +90,59 @@ def compute():
     return {name: hashlib.sha256(value.cpu().numpy().tobytes()).hexdigest() for name, value in results.items()}
 
 
+def graph(size):
+    """A computation over `size` bytes, eager and as a replayed CUDA graph: the SHA-256 of each result's bytes."""
+    torch = _state["torch"]
+    torch.use_deterministic_algorithms(True)
+    generator = torch.Generator(device="cpu").manual_seed(20240607)
+    data = torch.randn(size // 4 // 1024, 1024, generator=generator).cuda()
+
+    def compute():
+        return torch.relu(data * 3 - 1).cumsum(dim=1).sqrt().nan_to_num()
+
+    # Capture asks for a few runs on a stream of its own before.
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            eager = compute()
+    torch.cuda.current_stream().wait_stream(side)
+    captured = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(captured):
+        result = compute()
+    for _ in range(3):
+        captured.replay()
+    torch.cuda.synchronize()
+    return {
+        "eager": hashlib.sha256(eager.cpu().numpy().tobytes()).hexdigest(),
+        "graph": hashlib.sha256(result.cpu().numpy().tobytes()).hexdigest(),
+    }
+
+
+def serve(weights, share, steps):
+    """An inference server's pattern: weights, a cache of a share of what is free, then activations of changing size."""
+    torch = _state["torch"]
+    model = torch.full((weights,), 5, dtype=torch.uint8, device="cuda")
+    free, _ = torch.cuda.mem_get_info()
+    block = 2 << 20
+    blocks = int(free * share) // block
+    cache = torch.zeros((blocks, block), dtype=torch.uint8, device="cuda")
+    refused = 0
+    for step in range(steps):
+        try:
+            # Between 1 and 16 MiB, in an order that leaves holes.
+            activations = [torch.empty((1 + (step * 7 + part * 5) % 16) << 20, dtype=torch.uint8, device="cuda") for part in range(3)]
+            cache[step % blocks].fill_(step % 251)
+            del activations
+        except torch.OutOfMemoryError:
+            refused += 1
+    torch.cuda.synchronize()
+    written = range(max(0, steps - blocks), steps)
+    intact = all(int(cache[step % blocks].max()) == step % 251 == int(cache[step % blocks].min()) for step in written)
+    intact = intact and int(model.min()) == 5
+    return {"cache": blocks * block, "steps": steps, "refused": refused, "intact": intact}
+
+
 def time_launches(count):
     """Nanoseconds of `count` launches of a small kernel, by launch, the closing synchronisation included."""
     torch, tensor = _state["torch"], _state["first"]
