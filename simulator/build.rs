@@ -1,4 +1,4 @@
-//! Writes the list behind `simgpu --unsupported`: vendor names that the simulated libraries export without behaviour.
+//! Writes two lists of vendor names: what the simulated libraries export, and what of that has no behaviour.
 #[path = "build-support/exports.rs"]
 mod exports;
 
@@ -9,17 +9,20 @@ fn main() {
     let manifest = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let symbols = exports::symbols_dir(&manifest);
     println!("cargo:rerun-if-changed=build-support");
-    let mut lines = String::new();
+    let (mut exported, mut unsupported) = (String::new(), String::new());
     for (prefix, folder, soname) in
         [("libcuda.", "libcuda", "libcuda.so.1"), ("libnvidia-ml.", "libnvidia-ml", "libnvidia-ml.so.1")]
     {
         let defined = exports::defined_names(&Path::new(&manifest).join(folder).join("src"));
         for name in exports::vendor_names(&symbols, prefix) {
+            let line = format!("{soname} {name}\n");
+            exported.push_str(&line);
             if !defined.contains(&name) {
-                lines.push_str(&format!("{soname} {name}\n"));
+                unsupported.push_str(&line);
             }
         }
     }
-    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("unsupported.txt");
-    fs::write(out, lines).expect("write unsupported.txt");
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    fs::write(Path::new(&out).join("exported.txt"), exported).expect("write exported.txt");
+    fs::write(Path::new(&out).join("unsupported.txt"), unsupported).expect("write unsupported.txt");
 }

@@ -18,7 +18,24 @@ pub fn symbols_dir(manifest_dir: &str) -> PathBuf {
     dir.join("ffi-headers/symbols")
 }
 
-/// All names in the lists whose file name starts with `prefix` (`libcuda.` or `libnvidia-ml.`).
+/// Newest CUDA version of a modelled driver, and the newest of which a list of exports is at hand.
+const NEWEST: u32 = 13000;
+const NEWEST_LISTED: u32 = 12040;
+
+/// The functions that came between those two: of them only the vendor's headers tell.
+fn declared_names(symbols: &Path) -> Vec<String> {
+    let text = fs::read_to_string(symbols.join("cuda-13.5-names.txt")).expect("read the names of CUDA 13");
+    let name_and_version = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let version: u32 = words.get(2).and_then(|word| word.parse().ok()).expect("the third word is a version");
+        (words[0].to_owned(), version)
+    };
+    let names = text.lines().map(name_and_version);
+    names.filter(|(_, version)| (NEWEST_LISTED + 1..=NEWEST).contains(version)).map(|(name, _)| name).collect()
+}
+
+/// All names in the lists whose file name starts with `prefix` (`libcuda.` or `libnvidia-ml.`), and for `libcuda.` what newer
+/// headers declare.
 pub fn vendor_names(symbols: &Path, prefix: &str) -> BTreeSet<String> {
     println!("cargo:rerun-if-changed={}", symbols.display());
     let mut names = BTreeSet::new();
@@ -29,6 +46,9 @@ pub fn vendor_names(symbols: &Path, prefix: &str) -> BTreeSet<String> {
             let text = fs::read_to_string(&path).expect("read a symbol list");
             names.extend(text.split_whitespace().map(str::to_owned));
         }
+    }
+    if prefix == "libcuda." {
+        names.extend(declared_names(symbols));
     }
     assert!(!names.is_empty(), "no symbol list {prefix}* in {}", symbols.display());
     names

@@ -23,8 +23,12 @@ fn main() {
 
     let mut stubs = String::new();
     for name in vendor.difference(&defined) {
-        writeln!(stubs, "#[unsafe(no_mangle)] extern \"C\" fn {name}() -> CUresult {{ CUDA_ERROR_NOT_SUPPORTED }}")
-            .expect("write to a string");
+        writeln!(
+            stubs,
+            "#[unsafe(no_mangle)] extern \"C\" fn {name}() -> CUresult \
+             {{ simulator::faults::injected(\"{name}\").unwrap_or(CUDA_ERROR_NOT_SUPPORTED) }}"
+        )
+        .expect("write to a string");
     }
     fs::write(Path::new(&out).join("stubs.rs"), stubs).expect("write stubs.rs");
     fs::write(Path::new(&out).join("entry_points.rs"), entry_points()).expect("write entry_points.rs");

@@ -15,7 +15,8 @@ fn main() {
         if !defined.contains(&name) {
             writeln!(
                 stubs,
-                "#[unsafe(no_mangle)]\npub extern \"C\" fn {name}() -> nvmlReturn_t {{ NVML_ERROR_NOT_SUPPORTED }}"
+                "#[unsafe(no_mangle)]\npub extern \"C\" fn {name}() -> nvmlReturn_t \
+                 {{ simulator::faults::injected(\"{name}\").unwrap_or(NVML_ERROR_NOT_SUPPORTED) }}"
             )
             .expect("a String takes all");
         }

@@ -2,6 +2,9 @@
 
 mod fork;
 mod link;
+mod shared;
+
+pub use shared::{Opened, ShareError};
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -88,7 +91,11 @@ impl Simulation {
             .map_err(|reason| ConnectError::Unreachable { socket: socket.to_string_lossy().into_owned(), reason })
     }
 
-    fn open_at(socket: &Path) -> io::Result<Self> {
+    /// A connection of its own to the simulation whose server listens at `socket`, whatever the environment says.
+    ///
+    /// # Errors
+    /// When there is no server, or it does not answer as expected.
+    pub fn open_at(socket: &Path) -> io::Result<Self> {
         let (link, welcome, books) = link::Link::connect(socket)?;
         let Reply::Welcome { slot, description } = welcome else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the server said {welcome:?}")));
@@ -185,6 +192,36 @@ impl Simulation {
             Ok(Reply::OutOfMemory) => Err(ReserveError::OutOfMemory),
             _ => Err(ReserveError::Disconnected),
         }
+    }
+
+    /// As [`Self::reserve_pages`], but takes as many as there are, up to `pages`; says how many.
+    ///
+    /// # Errors
+    /// Only [`ReserveError::Disconnected`].
+    pub fn reserve_up_to(&self, index: usize, pages: u32) -> Result<u32, ReserveError> {
+        let mut wanted = pages;
+        while wanted > 0 {
+            match self.reserve_pages(index, wanted) {
+                // Others take and give back meanwhile: each try asks for less, so there is an end.
+                Err(ReserveError::OutOfMemory) => {
+                    let room = u32::try_from(self.free_bytes(index) / PAGE_BYTES).unwrap_or(u32::MAX);
+                    wanted = room.min(wanted - 1);
+                }
+                other => return other.map(|()| wanted),
+            }
+        }
+        Ok(0)
+    }
+
+    /// Counts `pages` more of managed memory that lie on the host.
+    pub fn add_host_managed(&self, index: usize, pages: u32) {
+        // Relaxed: a lone figure with this process as its only writer; so below.
+        self.my(index).host_managed_pages.fetch_add(pages, Ordering::Relaxed);
+    }
+
+    /// Counts `pages` less of managed memory that lie on the host.
+    pub fn remove_host_managed(&self, index: usize, pages: u32) {
+        self.my(index).host_managed_pages.fetch_sub(pages, Ordering::Relaxed);
     }
 
     /// Gives back pages that [`Self::reserve_pages`] took.

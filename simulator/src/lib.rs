@@ -7,6 +7,7 @@
 pub mod books;
 pub mod client;
 pub mod device;
+pub mod faults;
 pub mod presets;
 pub mod protocol;
 pub mod server;
@@ -14,6 +15,9 @@ pub mod size;
 
 /// Environment variable that names the server's socket inside a simulation.
 pub const SOCKET_ENV: &str = "SIMGPU_SOCKET";
+
+/// Exported vendor names, as `LIBRARY NAME` lines in order of library and name.
+pub const EXPORTED: &str = include_str!(concat!(env!("OUT_DIR"), "/exported.txt"));
 
 /// Exported vendor names without behaviour, as `LIBRARY NAME` lines in order of library and name.
 pub const UNSUPPORTED: &str = include_str!(concat!(env!("OUT_DIR"), "/unsupported.txt"));

@@ -43,6 +43,7 @@ pub struct Driver {
 pub const DRIVERS: &[Driver] = &[
     Driver { key: "550", version: "550.163.01", cuda_version: 12040 },
     Driver { key: "535", version: "535.261.03", cuda_version: 12020 },
+    Driver { key: "580", version: "580.65.06", cuda_version: 13000 },
 ];
 
 impl Preset {

@@ -7,6 +7,9 @@ use crate::device::Description;
 /// Longest packet in bytes.
 pub const MAX_PACKET: usize = 160 << 10;
 
+/// Longest packet other than a report or a welcome, in bytes.
+pub const SHORT_PACKET: usize = 1024;
+
 /// What a client asks.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
@@ -19,6 +22,63 @@ pub enum Request {
     },
     /// Asks for the true state of the simulation.
     Report,
+    /// Makes something of the asker known to others, and the asker its first holder. Memory comes with its file; device
+    /// memory is in use by the asker already.
+    Share {
+        /// What it is. The number of a cell is the server's to choose.
+        contents: Contents,
+        /// For those who open it; the server does not read it.
+        note: Vec<u64>,
+    },
+    /// Asks for a descriptor that stands for an object: the object lives while any copy of it is open.
+    Export {
+        /// Number of the object.
+        object: u64,
+    },
+    /// Makes the asker a holder, once more, of the object for which the descriptor that comes with the request stands.
+    Import,
+    /// Makes the asker a holder, once more, of an object.
+    Open(Key),
+    /// Takes one holding of the asker away.
+    LetGo {
+        /// Number of the object.
+        object: u64,
+    },
+    /// Asks whether an object still exists.
+    Exists {
+        /// Number of the object.
+        object: u64,
+    },
+}
+
+/// Something that processes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Contents {
+    /// A part of a memory file.
+    Memory {
+        /// The device on which it takes pages of 2 MiB; `None` for host memory.
+        device: Option<usize>,
+        /// First byte in the file.
+        offset: u64,
+        /// Size in bytes.
+        bytes: u64,
+    },
+    /// A word in the books.
+    Cell {
+        /// Which one.
+        number: u32,
+    },
+    /// Nothing but the note.
+    Nothing,
+}
+
+/// By what an object is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Number of the object.
+    pub object: u64,
+    /// A number that only those know to whom the key was given.
+    pub secret: u64,
 }
 
 /// What the server says. `Welcome` comes unasked, once, with the descriptor of the books.
@@ -37,6 +97,30 @@ pub enum Reply {
     OutOfMemory,
     /// The true state.
     Report(Report),
+    /// The object is known by this key.
+    Shared {
+        /// The key.
+        key: Key,
+        /// What was made.
+        contents: Contents,
+    },
+    /// The descriptor comes with this reply.
+    Exported,
+    /// The asker holds the object. The file of memory comes with this reply.
+    Opened {
+        /// By what it is known.
+        key: Key,
+        /// What it is.
+        contents: Contents,
+        /// From the one who shared it.
+        note: Vec<u64>,
+        /// Whether the asker itself shared it.
+        own: bool,
+    },
+    /// Whether the object still exists.
+    Exists(bool),
+    /// There is no such object, or it has gone.
+    NoSuchObject,
     /// The request cannot be served; the text says why.
     Refused(String),
 }
@@ -59,6 +143,9 @@ pub struct DeviceReport {
     pub total_bytes: u64,
     /// Device memory in use, in bytes.
     pub used_bytes: u64,
+    /// Part of that which belongs to no process: shared memory that only open descriptors keep alive, in bytes.
+    #[serde(default)]
+    pub unowned_bytes: u64,
     /// Connections that have a context or use memory, in order of process id.
     pub processes: Vec<ProcessReport>,
 }
@@ -70,6 +157,8 @@ pub struct ProcessReport {
     pub pid: u32,
     /// Device memory in use, in bytes.
     pub used_bytes: u64,
+    /// Managed memory of this device that lies on the host, in bytes; no device memory.
+    pub host_managed_bytes: u64,
     /// Contexts that exist.
     pub contexts: u32,
     /// Device-time used so far, in nanoseconds.

@@ -27,6 +27,7 @@ impl Stage {
     fn simgpu(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_simgpu"));
         command.arg("--libs").arg(self.folder.path().join("libs")).args(arguments);
+        command.env_remove(simulator::faults::FAIL_ENV);
         command.env("TMPDIR", self.temporary()).env_remove("LD_LIBRARY_PATH").env_remove(simulator::SOCKET_ENV);
         command
     }
@@ -125,7 +126,10 @@ fn bad_input_is_named_and_answered_with_what_is_accepted() {
         ("--devices", "0", "1 to 16"),
         ("--devices", "17", "1 to 16"),
         ("--model", "H1000", "H200, A100-80GB, T4"),
-        ("--driver", "470", "550, 535"),
+        ("--driver", "470", "550, 535, 580"),
+        ("--fail", "cuMemAllocate=2", "such as cuMemAlloc_v2@3=2"),
+        ("--fail", "cuMemAlloc_v2@0=2", "from 1 on"),
+        ("--fail", "cuMemAlloc_v2@1=x", "from 1 to 4294967295"),
     ] {
         let output = stage.run(&[option, value, "--", "true"]);
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -148,4 +152,19 @@ fn unsupported_lists_names_without_behaviour_only() {
     for implemented in ["cuMemAlloc_v2", "cuInit", "cuLaunchKernel_ptsz"] {
         assert!(!text.lines().any(|line| line.ends_with(&format!(" {implemented}"))), "{implemented}");
     }
+}
+
+#[test]
+fn the_failures_reach_the_command_by_the_environment() {
+    let stage = Stage::new();
+    let echo = ["--", "sh", "-c", "echo $SIMGPU_FAIL"];
+    let given = stage.run(&[&["--fail", "cuInit@2=100"][..], &echo].concat());
+    assert_eq!(String::from_utf8_lossy(&given.stdout), "cuInit@2=100\n");
+    let with = |plan: &str| stage.simgpu(&echo).env("SIMGPU_FAIL", plan).output().expect("simgpu runs");
+    assert_eq!(String::from_utf8_lossy(&with("nvmlInit_v2").stdout), "nvmlInit_v2\n");
+    assert_eq!(String::from_utf8_lossy(&with("").stdout), "\n");
+    let refused = with("nvmlInit_v3");
+    assert_eq!((refused.status.code(), &refused.stdout[..]), (Some(125), &b""[..]));
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.starts_with("simgpu: SIMGPU_FAIL: 'nvmlInit_v3': "), "{message}");
 }

@@ -87,7 +87,7 @@ impl<T> Out<T> {
 
 impl<T> Out<T> {
     /// A place that the API hands over as one of several untyped pointers.
-    pub fn from_raw(pointer: *mut T) -> Self {
+    pub const fn from_raw(pointer: *mut T) -> Self {
         Self(pointer)
     }
 
@@ -133,7 +133,7 @@ impl<T: Copy> In<T> {
 }
 
 impl<T> In<T> {
-    #[cfg(test)]
+    /// A place that the API hands over within a structure.
     pub fn from_raw(pointer: *const T) -> Self {
         Self(pointer)
     }
@@ -199,7 +199,8 @@ plain_arguments!(
 /// Makes exported functions: `extern "C" fn`, name, arguments and body, as in Rust but without a result type.
 ///
 /// The body may use `?` on [`Outcome`] and runs behind [`fence`]. Several names with one body are separated by commas. A
-/// name in brackets before the arguments is bound to what the null stream means in the function that was called. The
+/// name in brackets before the arguments is bound to what the null stream means in the function that was called. A call that
+/// the plan of [`simulator::faults`] names fails before the body. The
 /// signature of every function must be that of its `PFN_` type in ffi-headers, except for `_ptds` and `_ptsz` forms, which
 /// share that of the first name.
 macro_rules! driver_functions {
@@ -225,6 +226,9 @@ macro_rules! driver_function {
         $(#[$meta])*
         #[unsafe(no_mangle)]
         pub extern "C" fn $name($($argument: $type),*) -> ffi_headers::cuda::CUresult {
+            if let Some(code) = simulator::faults::injected(stringify!($name)) {
+                return code;
+            }
             $(let $null = const { $crate::stream::NullStream::in_function(stringify!($name)) };)?
             $crate::abi::fence(move || {
                 $body;

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::abi::Outcome;
 use crate::memory::Owner;
+use crate::overhead::Overhead;
 use crate::stream::{HostCalls, Stream};
 use crate::timeline::{Barrier, Role};
 
@@ -19,14 +20,19 @@ pub struct Context {
     /// Ordinal of its device.
     pub device: usize,
     pub primary: bool,
+    /// The number of its own that a green context has; its memory is that of the primary context.
+    green: Option<u32>,
     pub flags: AtomicU32,
     pub api_version: u32,
     live: AtomicBool,
+    /// Users beside the one that made it.
+    attached: AtomicU32,
     default_stream: OnceLock<Arc<Stream>>,
     pub barrier: Barrier,
     /// Host functions that wait in any of its streams.
     pub host_calls: HostCalls,
-    pub settings: Mutex<Settings>,
+    /// Shared with its primary context by a green one.
+    pub settings: Arc<Mutex<Settings>>,
     /// Devices whose memory this context may use, one bit per ordinal.
     pub peers: AtomicU64,
 }
@@ -37,24 +43,48 @@ pub struct Settings {
     limits: [Option<usize>; 16],
     pub cache_config: CUfunc_cache,
     pub shared_config: CUsharedconfig,
+    pub overhead: Overhead,
 }
 
 impl Context {
     /// A context that is not live yet, for the life of the process.
     pub fn new(id: Owner, device: usize, primary: bool, flags: u32, api_version: u32) -> &'static Self {
-        Box::leak(Box::new(Self {
+        Box::leak(Box::new(Self::plain(id, device, primary, flags, api_version)))
+    }
+
+    /// A green context on the memory of `primary`, not live yet, for the life of the process.
+    pub fn green(primary: &'static Self, number: u32) -> &'static Self {
+        // Relaxed: a lone word.
+        let flags = primary.flags.load(Ordering::Relaxed);
+        let plain = Self::plain(primary.id, primary.device, false, flags, primary.api_version);
+        Box::leak(Box::new(Self { green: Some(number), settings: Arc::clone(&primary.settings), ..plain }))
+    }
+
+    fn plain(id: Owner, device: usize, primary: bool, flags: u32, api_version: u32) -> Self {
+        Self {
             id,
             device,
             primary,
+            green: None,
             flags: AtomicU32::new(flags),
             api_version,
             live: AtomicBool::new(false),
+            attached: AtomicU32::new(0),
             default_stream: OnceLock::new(),
             barrier: Barrier::default(),
             host_calls: HostCalls::default(),
-            settings: Mutex::default(),
+            settings: Arc::default(),
             peers: AtomicU64::new(0),
-        }))
+        }
+    }
+
+    pub fn is_green(&self) -> bool {
+        self.green.is_some()
+    }
+
+    /// Unique among the contexts of the process.
+    pub fn number(&self) -> u32 {
+        self.green.unwrap_or(self.id)
     }
 
     /// The handle that callers hold.
@@ -65,6 +95,18 @@ impl Context {
     /// The legacy default stream.
     pub fn default_stream(&'static self) -> &'static Arc<Stream> {
         self.default_stream.get_or_init(|| Arc::new(Stream::new(self, CU_STREAM_DEFAULT, 0, 1, Role::Default)))
+    }
+
+    /// Counts one user more.
+    pub fn attach(&self) {
+        // Relaxed, here and in `detach`: a count, on which nothing else hangs.
+        self.attached.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one user less; `false` when the last one is left, who made it.
+    pub fn detach(&self) -> bool {
+        let less = |users: u32| users.checked_sub(1);
+        self.attached.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
     pub fn is_live(&self) -> bool {
@@ -81,16 +123,7 @@ impl Context {
 impl Settings {
     /// The value of a limit, in bytes or as a count, as [`CUlimit`] has it.
     pub fn limit(&self, limit: CUlimit) -> Outcome<usize> {
-        let default = match limit {
-            CU_LIMIT_STACK_SIZE => 1024,
-            CU_LIMIT_PRINTF_FIFO_SIZE => 1 << 20,
-            CU_LIMIT_MALLOC_HEAP_SIZE => 8 << 20,
-            CU_LIMIT_DEV_RUNTIME_SYNC_DEPTH => 2,
-            CU_LIMIT_DEV_RUNTIME_PENDING_LAUNCH_COUNT => 2048,
-            CU_LIMIT_MAX_L2_FETCH_GRANULARITY => 64,
-            CU_LIMIT_PERSISTING_L2_CACHE_SIZE => 0,
-            _ => return Err(CUDA_ERROR_UNSUPPORTED_LIMIT),
-        };
+        let default = default_limit(limit).ok_or(CUDA_ERROR_UNSUPPORTED_LIMIT)?;
         Ok(self.limits.get(limit as usize).copied().flatten().unwrap_or(default))
     }
 
@@ -99,6 +132,20 @@ impl Settings {
         *self.limits.get_mut(limit as usize).ok_or(CUDA_ERROR_UNSUPPORTED_LIMIT)? = Some(value);
         Ok(())
     }
+}
+
+/// What a limit is in a new context; `None` for limits that the modelled devices do not have.
+pub fn default_limit(limit: CUlimit) -> Option<usize> {
+    Some(match limit {
+        CU_LIMIT_STACK_SIZE => 1024,
+        CU_LIMIT_PRINTF_FIFO_SIZE => 1 << 20,
+        CU_LIMIT_MALLOC_HEAP_SIZE => 8 << 20,
+        CU_LIMIT_DEV_RUNTIME_SYNC_DEPTH => 2,
+        CU_LIMIT_DEV_RUNTIME_PENDING_LAUNCH_COUNT => 2048,
+        CU_LIMIT_MAX_L2_FETCH_GRANULARITY => 64,
+        CU_LIMIT_PERSISTING_L2_CACHE_SIZE => 0,
+        _ => return None,
+    })
 }
 
 thread_local! {

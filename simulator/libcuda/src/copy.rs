@@ -58,20 +58,12 @@ pub struct Extent {
 }
 
 impl Extent {
-    pub fn line(bytes: usize) -> Self {
-        Self { width: bytes as u64, height: 1, depth: 1 }
-    }
-
     pub fn bytes(&self) -> Option<u64> {
         self.width.checked_mul(self.height)?.checked_mul(self.depth)
     }
 }
 
 impl Lines {
-    pub fn flat(side: Side, base: u64) -> Self {
-        Self { side, base, pitch: 0, plane: 0 }
-    }
-
     fn line(&self, plane: u64, line: u64) -> u64 {
         self.base.wrapping_add(plane.wrapping_mul(self.plane)).wrapping_add(line.wrapping_mul(self.pitch))
     }
@@ -94,14 +86,20 @@ impl Lines {
 
     /// Whether the bytes lie in device memory.
     pub fn on_device(&self, driver: &Driver) -> bool {
-        self.side != Side::Host && driver.device_at(self.base).is_some()
+        let mapped = || driver.mapped.read().find(self.base).is_some_and(|mapped| mapped.backing.device().is_some());
+        self.side != Side::Host && (driver.device_at(self.base).is_some() || mapped())
     }
 }
 
 /// Refuses `bytes` from `address` on if they are meant to be, or are, device memory that is not within one allocation.
 pub fn check(driver: &Driver, side: Side, address: u64, bytes: u64, write: bool) -> Outcome {
+    if driver.device_at(address).is_none()
+        && let Some(good) = driver.mapped.read().covers(address, bytes, write)
+    {
+        return if good { Ok(()) } else { Err(CUDA_ERROR_INVALID_VALUE) };
+    }
     let good = match (side, driver.device_at(address)) {
-        (_, Some(device)) => device.space().covers(address, bytes, write),
+        (_, Some(device)) => device.space_at(address).covers(address, bytes, write),
         (Side::Device, None) => driver.host.lock().holds(address, bytes),
         (Side::Host | Side::Unified, None) => true,
     };

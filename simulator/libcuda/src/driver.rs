@@ -4,22 +4,25 @@
 // UNSAFETY: turns the published pointer to the state back into a reference.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ffi_headers::cuda::*;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use simulator::client::{ConnectError, ReserveError, Simulation, connect};
 use simulator::device::DeviceInfo;
 
 use crate::abi::Outcome;
+use crate::array::{Array, Mipmap};
 use crate::context::{self, Context};
 use crate::copy::HostMemory;
+use crate::graph;
+use crate::green;
 use crate::handles::Handles;
-use crate::memory::{NoMemory, PoolId, Space};
+use crate::memory::{ExternalMemory, NoMemory, PoolHandle, Space, VirtualMemory};
 use crate::module::{Function, Kernel, Library, Linker, Module};
 use crate::stream::{Event, Stream};
-use crate::timeline::{Meter, Work};
+use crate::timeline::{self, Meter, Work};
 use crate::visible;
 
 /// Everything the library knows in this process.
@@ -36,6 +39,13 @@ pub struct Driver {
     pub kernels: Handles<Kernel>,
     pub linkers: Handles<Linker>,
     pub pools: Handles<PoolHandle>,
+    /// Everything that is mapped apart from the devices' own address ranges.
+    pub mapped: RwLock<VirtualMemory>,
+    pub arrays: Handles<Array>,
+    pub mipmaps: Handles<Mipmap>,
+    pub external: Handles<ExternalMemory>,
+    pub graph: graph::Registry,
+    pub green: green::Registry,
     /// For contexts and pools.
     next_id: AtomicU32,
     next_stream: AtomicU64,
@@ -46,11 +56,13 @@ pub struct Device {
     /// Ordinal: position among the devices that this process sees.
     pub index: usize,
     /// Position among all devices of the simulation, by which the books go.
-    physical: usize,
+    pub physical: usize,
     pub info: &'static DeviceInfo,
     /// Every address that its memory can have in this process.
     pub addresses: Range<u64>,
     space: Mutex<Space>,
+    /// Memory at addresses of 32 bits, for the calls that know no others; made at the first of them.
+    low: OnceLock<Low>,
     pub primary: &'static Context,
     pub primary_count: Mutex<u32>,
     /// The pool made with the device, and the one that cuMemAllocAsync takes.
@@ -59,13 +71,9 @@ pub struct Device {
     pub meter: Meter,
 }
 
-/// What a pool handle stands for.
-pub struct PoolHandle {
-    /// Ordinal of its device.
-    pub device: usize,
-    pub id: PoolId,
-    /// Attributes that are kept and have no effect: the three reuse policies.
-    pub reuse: [AtomicU32; 3],
+struct Low {
+    addresses: Range<u64>,
+    space: Mutex<Space>,
 }
 
 static DRIVER: AtomicPtr<Driver> = AtomicPtr::new(std::ptr::null_mut());
@@ -118,8 +126,8 @@ impl Driver {
         let visible = visible_devices(simulation);
         let spaces = Space::for_devices(simulation, &visible).map_err(|_| CUDA_ERROR_OPERATING_SYSTEM)?;
         for (index, (physical, mut space)) in visible.into_iter().zip(spaces).enumerate() {
-            let pool = PoolHandle::new(index, fresh_id(&next_id)?);
-            space.add_pool(pool.id);
+            let pool = PoolHandle::new(index, fresh_id(&next_id)?, CU_MEM_HANDLE_TYPE_NONE);
+            space.add_pool(pool.id, 0);
             let pool = Arc::new(pool);
             devices.push(Device {
                 index,
@@ -127,6 +135,7 @@ impl Driver {
                 info: simulation.device(physical),
                 addresses: space.addresses(),
                 space: Mutex::new(space),
+                low: OnceLock::new(),
                 primary: Context::new(fresh_id(&next_id)?, index, true, 0, 3020),
                 primary_count: Mutex::new(0),
                 default_pool: Arc::clone(&pool),
@@ -147,6 +156,12 @@ impl Driver {
             kernels: Handles::new(),
             linkers: Handles::new(),
             pools: Handles::new(),
+            mapped: RwLock::default(),
+            arrays: Handles::new(),
+            mipmaps: Handles::new(),
+            external: Handles::new(),
+            graph: graph::Registry::default(),
+            green: green::Registry::default(),
             next_id,
             // Above the number that every context's default stream has.
             next_stream: AtomicU64::new(2),
@@ -188,9 +203,14 @@ impl Driver {
         &self.devices[context.device]
     }
 
+    /// The ordinal of a device of the simulation, if this process sees it.
+    pub fn ordinal_of(&self, physical: usize) -> Option<usize> {
+        self.devices.iter().position(|device| device.physical == physical)
+    }
+
     /// The device whose address range holds `address`.
     pub fn device_at(&self, address: u64) -> Option<&Device> {
-        self.devices.iter().find(|device| device.addresses.contains(&address))
+        self.devices.iter().find(|device| device.addresses.contains(&address) || device.low_at(address).is_some())
     }
 
     /// The context behind a handle, live or not.
@@ -212,17 +232,56 @@ impl Driver {
         Ok(())
     }
 
+    /// Counts one reference of a primary context more; the first makes it.
+    pub fn retain_primary(&self, device: &Device) -> Outcome<&'static Context> {
+        let mut count = device.primary_count.lock();
+        if !device.primary.is_live() {
+            self.start(device.primary)?;
+        }
+        *count += 1;
+        Ok(device.primary)
+    }
+
+    /// Counts one reference of a primary context less; the last ends it.
+    pub fn release_primary(&self, device: &Device) -> Outcome {
+        let mut count = device.primary_count.lock();
+        *count = count.checked_sub(1).ok_or(CUDA_ERROR_INVALID_CONTEXT)?;
+        if *count == 0 && device.primary.is_live() {
+            self.end(device.primary);
+        }
+        Ok(())
+    }
+
+    /// The green contexts that live in the memory of a primary one.
+    pub fn green_contexts_of(&self, primary: &Context) -> Vec<&'static Context> {
+        let of_primary = |context: &&'static Context| context.is_green() && context.id == primary.id;
+        self.contexts.lock().iter().copied().filter(of_primary).collect()
+    }
+
     /// Ends a live context: waits for its work, then frees everything it owns.
     pub fn end(&self, context: &Context) {
         crate::stream::synchronise_context(self, context);
         context.set_live(false);
+        if context.primary {
+            self.green_contexts_of(context).into_iter().for_each(|green| green.set_live(false));
+        }
+        for stream in self.streams.select(|stream| stream.context.id == context.id) {
+            graph::capture::forget_stream(self, &stream);
+        }
         self.streams.retain(|stream| stream.context.id != context.id);
         self.events.retain(|event| event.context.id != context.id);
         self.modules.retain(|module| module.context.id != context.id);
         self.functions.retain(|function| function.context.id != context.id);
+        self.arrays.retain(|array| array.storage.context.id != context.id);
+        self.mipmaps.retain(|mipmap| mipmap.storage.context.id != context.id);
         self.libraries.select(|_| true).iter().for_each(|library| library.forget_context(context.id));
+        self.mapped.write().close_all_of(context.id);
         let device = self.device_of(context);
         device.space().free_owned_by(context.id);
+        if let Some(low) = device.low.get() {
+            low.space.lock().free_owned_by(context.id);
+        }
+        self.end_overhead(context);
         self.simulation.count_context(device.physical, false);
         self.simulation.release_pages(device.physical, self.simulation.context_pages());
     }
@@ -233,16 +292,34 @@ impl Device {
         self.space.lock()
     }
 
+    /// The memory to which `address` belongs if it is one of this device.
+    pub fn space_at(&self, address: u64) -> MutexGuard<'_, Space> {
+        self.low_at(address).map_or_else(|| self.space(), |low| low.space.lock())
+    }
+
+    fn low_at(&self, address: u64) -> Option<&Low> {
+        self.low.get().filter(|low| low.addresses.contains(&address))
+    }
+
+    /// Memory at addresses of 32 bits; out of memory where the process has none left.
+    pub fn low_space(&self, simulation: &'static Simulation) -> Outcome<MutexGuard<'_, Space>> {
+        if self.low.get().is_none() {
+            let space = Space::low(simulation, self.physical).map_err(|_| CUDA_ERROR_OUT_OF_MEMORY)?;
+            // Another thread may have been quicker; this one was never used then.
+            let _ = self.low.set(Low { addresses: space.addresses(), space: Mutex::new(space) });
+        }
+        self.low.get().map(|low| low.space.lock()).ok_or(CUDA_ERROR_OUT_OF_MEMORY)
+    }
+
+    /// Runs `work` beside what queues hold, from the time `start` on; returns when it ends.
+    pub fn run_from(&self, driver: &Driver, work: Work<'_>, start: u64) -> u64 {
+        timeline::run_from(work, start, self.info, (&self.meter, driver.simulation.my(self.physical)))
+    }
+
     /// Runs `work` on a queue of `context`.
     pub fn submit(&self, driver: &Driver, stream: &Stream, work: Work<'_>) -> u64 {
         let books = (&self.meter, driver.simulation.my(self.physical));
         stream.clock.submit(work, stream.role, &stream.context.barrier, self.info, books)
-    }
-}
-
-impl PoolHandle {
-    pub fn new(device: usize, id: PoolId) -> Self {
-        Self { device, id, reuse: [const { AtomicU32::new(1) }; 3] }
     }
 }
 

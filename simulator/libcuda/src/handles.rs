@@ -11,6 +11,12 @@ pub struct Handles<T> {
     live: RwLock<WordMap<usize, Arc<T>>>,
 }
 
+impl<T> Default for Handles<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Handles<T> {
     pub fn new() -> Self {
         Self { live: RwLock::new(WordMap::default()) }

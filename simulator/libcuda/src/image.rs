@@ -101,6 +101,12 @@ impl Image {
         false
     }
 
+    /// Bytes that the image takes in device memory: the sections of an ELF file that are loaded there, else all of it.
+    pub fn device_bytes(&self) -> u64 {
+        let loaded = if self.kind == Kind::Elf { loaded_bytes(&self.bytes) } else { None };
+        loaded.unwrap_or(self.bytes.len() as u64)
+    }
+
     /// The variable of this name, for images that are plain ELF.
     pub fn variable(&self, name: &CStr) -> Option<Variable<'_>> {
         const SYMBOL_TABLE: u32 = 2;
@@ -194,6 +200,25 @@ fn last_section_end(data: &[u8]) -> Option<usize> {
         }
     }
     usize::try_from(end).ok()
+}
+
+/// Sum of the sections that take memory when the code is loaded. Shared memory is not device memory.
+fn loaded_bytes(data: &[u8]) -> Option<u64> {
+    const TAKES_MEMORY: u64 = 2;
+    let section = |index: usize| {
+        let (table, entry) = (u64_at(data, 40)? as usize, usize::from(u16_at(data, 58)?));
+        data.get(table.checked_add(index.checked_mul(entry)?)?..)
+    };
+    let names = u64_at(section(usize::from(u16_at(data, 62)?))?, 24)? as usize;
+    let mut sum = 0u64;
+    for index in 0..usize::from(u16_at(data, 60)?) {
+        let header = section(index)?;
+        let name = data.get(names.checked_add(u32_at(header, 0)? as usize)?..)?;
+        if u64_at(header, 8)? & TAKES_MEMORY != 0 && !name.starts_with(b".nv.shared") {
+            sum = sum.checked_add(u64_at(header, 32)?)?;
+        }
+    }
+    Some(sum)
 }
 
 fn has_compressed_entry(bytes: &[u8]) -> bool {

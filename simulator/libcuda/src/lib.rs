@@ -7,14 +7,22 @@ mod abi;
 #[expect(unsafe_code)]
 #[allow(non_snake_case)]
 mod api;
+mod array;
 mod context;
 mod copy;
 mod driver;
+mod fill;
+mod graph;
+mod green;
 mod handles;
 mod hash;
 mod image;
+mod launch;
 mod memory;
 mod module;
+mod overhead;
 mod stream;
 mod timeline;
+mod token;
+mod transfer;
 mod visible;

@@ -13,6 +13,7 @@ use crate::copy;
 use crate::driver::{Driver, memory_code};
 use crate::image::Image;
 use crate::memory::Owner;
+use crate::overhead::Code;
 
 /// An image loaded into a context.
 pub struct Module {
@@ -22,6 +23,7 @@ pub struct Module {
     globals: Mutex<HashMap<CString, (CUdeviceptr, usize)>>,
     /// The kernels of the library it was loaded for share their settings with its functions.
     library: Weak<Library>,
+    code: Code,
 }
 
 /// A function of a module.
@@ -66,14 +68,21 @@ pub struct Linker {
 }
 
 impl Module {
-    pub fn load(driver: &Driver, context: &'static Context, image: Arc<Image>, library: &Weak<Library>) -> CUmodule {
-        driver.modules.insert(Arc::new(Self {
+    pub fn load(
+        driver: &Driver,
+        context: &'static Context,
+        image: Arc<Image>,
+        library: &Weak<Library>,
+    ) -> Outcome<CUmodule> {
+        let code = driver.take_code(context, image.device_bytes())?;
+        Ok(driver.modules.insert(Arc::new(Self {
             context,
             image,
             functions: Mutex::default(),
             globals: Mutex::default(),
             library: library.clone(),
-        }))
+            code,
+        })))
     }
 
     /// The handle of the function `name`, the same at each call.
@@ -93,7 +102,7 @@ impl Module {
         Ok(driver.functions.insert(function))
     }
 
-    /// Address and size of the variable `name`; its memory is taken at the first call.
+    /// Address and size of the variable `name`, which gets its contents at the first call. Its memory is the module's.
     pub fn global(&self, driver: &Driver, name: &CStr) -> Outcome<(CUdeviceptr, usize)> {
         let text = name.to_owned();
         let mut globals = self.globals.lock();
@@ -102,8 +111,7 @@ impl Module {
         }
         let variable = self.image.variable(name).filter(|v| v.bytes > 0).ok_or(CUDA_ERROR_NOT_FOUND)?;
         let mut space = driver.device_of(self.context).space();
-        let address = space.allocate(self.context.id, variable.bytes as u64, false).map_err(memory_code)?;
-        space.covers(address, variable.bytes as u64, true);
+        let address = space.place_variable(self.context.id, variable.bytes as u64).map_err(memory_code)?;
         drop(space);
         match variable.contents {
             Some(contents) => copy::write(address, contents),
@@ -113,15 +121,17 @@ impl Module {
         Ok((address, variable.bytes))
     }
 
-    /// Ends the functions and frees the variables.
+    /// Ends the functions and frees the memory.
     pub fn unload(&self, driver: &Driver) {
         for function in self.functions.lock().values() {
             driver.functions.remove::<CUfunc_st>(Arc::as_ptr(function).cast_mut().cast());
         }
         let mut space = driver.device_of(self.context).space();
         for (address, _) in self.globals.lock().drain().map(|(_, found)| found) {
-            space.free(address);
+            space.remove_variable(address);
         }
+        drop(space);
+        driver.give_code(self.context, self.code);
     }
 }
 
@@ -147,10 +157,14 @@ impl Library {
     }
 
     /// The library's module in `context`, loaded at the first call.
-    pub fn module(self: &Arc<Self>, driver: &Driver, context: &'static Context) -> CUmodule {
+    pub fn module(self: &Arc<Self>, driver: &Driver, context: &'static Context) -> Outcome<CUmodule> {
         let mut modules = self.modules.lock();
-        let load = || Module::load(driver, context, Arc::clone(&self.image), &Arc::downgrade(self)) as usize;
-        *modules.entry(context.id).or_insert_with(load) as CUmodule
+        if let Some(module) = modules.get(&context.id) {
+            return Ok(*module as CUmodule);
+        }
+        let module = Module::load(driver, context, Arc::clone(&self.image), &Arc::downgrade(self))?;
+        modules.insert(context.id, module as usize);
+        Ok(module)
     }
 
     pub fn forget_context(&self, context: Owner) {

@@ -1,16 +1,19 @@
 //! Streams, events, and the host functions that run in a stream's order.
 
 use std::cell::RefCell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ffi_headers::cuda::*;
 use parking_lot::{Condvar, Mutex};
 use simulator::client::monotonic_ns;
+use simulator::protocol::{Contents, Key};
 
 use crate::abi::Outcome;
 use crate::context::{self, Context};
 use crate::driver::{Driver, driver};
+use crate::graph::capture::Branch;
+use crate::memory::{Kind, share_code};
 use crate::timeline::{Clock, Role, wait_until};
 
 /// A stream: a queue of work in order.
@@ -23,6 +26,8 @@ pub struct Stream {
     pub role: Role,
     pub clock: Clock,
     host_calls: HostCalls,
+    /// Set while the stream is captured.
+    pub branch: Mutex<Option<Branch>>,
 }
 
 /// What the null stream means to a function: the context's default stream, or the calling thread's.
@@ -58,7 +63,18 @@ pub struct Point {
 pub struct Event {
     pub context: &'static Context,
     pub flags: u32,
-    pub point: Mutex<Option<Point>>,
+    point: Mutex<Option<Point>>,
+    /// Set if it was last recorded in a stream that was being captured.
+    pub branch: Mutex<Option<Branch>>,
+    /// Where other processes see it, once it is shared.
+    shared: OnceLock<SharedTime>,
+}
+
+/// The time of an event that processes share; 0 before it is recorded for the first time.
+pub struct SharedTime {
+    pub key: Key,
+    /// Of its word in the books.
+    pub number: u32,
 }
 
 thread_local! {
@@ -85,7 +101,8 @@ impl NullStream {
 
 impl Stream {
     pub fn new(context: &'static Context, flags: u32, priority: i32, id: u64, role: Role) -> Self {
-        Self { context, flags, priority, id, role, clock: Clock::default(), host_calls: HostCalls::default() }
+        let (clock, host_calls) = (Clock::default(), HostCalls::default());
+        Self { context, flags, priority, id, role, clock, host_calls, branch: Mutex::new(None) }
     }
 
     /// The stream that a caller means.
@@ -112,6 +129,16 @@ impl Stream {
         Point { time, calls }
     }
 
+    /// When work that is queued now starts.
+    pub fn start_time(&self) -> u64 {
+        self.clock.free_at(self.role, &self.context.barrier).max(monotonic_ns())
+    }
+
+    /// Keeps the stream busy until the given time at least.
+    pub fn busy_until(&self, end: u64) {
+        self.clock.extend(end, self.role, &self.context.barrier);
+    }
+
     /// Lets later work of this stream start only after `point`.
     pub fn wait_for(&self, point: &Point) {
         self.clock.extend(point.time, self.role, &self.context.barrier);
@@ -121,9 +148,11 @@ impl Stream {
         }
     }
 
-    /// Host functions must have run before bytes move behind them.
-    pub fn wait_for_host_calls(&self) {
-        self.point().calls.iter().for_each(|call| call.wait());
+    /// Host functions must have run before bytes move behind them. Returns whether there were any to wait for.
+    pub fn wait_for_host_calls(&self) -> bool {
+        let calls = self.point().calls;
+        calls.iter().for_each(|call| call.wait());
+        !calls.is_empty()
     }
 
     /// Runs `function` on a thread of its own when the work before it is done; later work of the stream comes after it.
@@ -201,6 +230,70 @@ impl HostCall {
     }
 }
 
+impl Event {
+    pub fn new(context: &'static Context, flags: u32) -> Self {
+        Self { context, flags, point: Mutex::new(None), branch: Mutex::new(None), shared: OnceLock::new() }
+    }
+
+    /// The event of another process.
+    pub fn opened(context: &'static Context, flags: u32, time: SharedTime) -> Self {
+        Self { shared: OnceLock::from(time), ..Self::new(context, flags) }
+    }
+
+    /// The point that was recorded last, in any process. Host functions of other processes are not waited for.
+    pub fn point(&self, driver: &Driver) -> Option<Point> {
+        let own = self.point.lock().clone();
+        // Acquire pairs with the release in `record`: what was done before the event was recorded is seen.
+        let time = self.word(driver).map_or(0, |word| word.load(Ordering::Acquire));
+        match own {
+            Some(point) if point.time >= time => Some(point),
+            _ if time > 0 => Some(Point { time, calls: Vec::new() }),
+            own => own,
+        }
+    }
+
+    pub fn record(&self, driver: &Driver, point: Point) {
+        let time = point.time;
+        *self.point.lock() = Some(point);
+        if let Some(word) = self.word(driver) {
+            // Release: see `point`.
+            word.fetch_max(time, Ordering::Release);
+        }
+    }
+
+    /// Makes the event known to other processes; again and again by the same key.
+    pub fn share(&self, driver: &Driver) -> Outcome<Key> {
+        let point = self.point.lock();
+        if let Some(shared) = self.shared.get() {
+            return Ok(shared.key);
+        }
+        let (key, contents) = driver
+            .simulation
+            .share(Contents::Cell { number: 0 }, vec![Kind::Event as u64], None)
+            .map_err(share_code)?;
+        let Contents::Cell { number } = contents else { return Err(CUDA_ERROR_UNKNOWN) };
+        // The lock on the point keeps others from setting it at once.
+        let _ = self.shared.set(SharedTime { key, number });
+        if let (Some(point), Some(word)) = (&*point, self.word(driver)) {
+            // Release: see `point`.
+            word.store(point.time, Ordering::Release);
+        }
+        Ok(key)
+    }
+
+    fn word<'a>(&self, driver: &'a Driver) -> Option<&'a AtomicU64> {
+        self.shared.get().and_then(|shared| driver.simulation.cell(shared.number))
+    }
+}
+
+impl Drop for SharedTime {
+    fn drop(&mut self) {
+        if let Ok(driver) = driver() {
+            driver.simulation.let_go(self.key.object);
+        }
+    }
+}
+
 impl Point {
     pub fn wait(&self) {
         self.calls.iter().for_each(|call| call.wait());
@@ -212,16 +305,24 @@ impl Point {
     }
 }
 
+/// The end of everything that is queued in the context.
+pub fn work_of(context: &Context) -> Point {
+    Point { time: context.barrier.all_free_at(), calls: context.host_calls.pending() }
+}
+
 /// Waits for everything that is queued in the context.
 pub fn wait_if_busy(context: &Context) {
-    let point = Point { time: context.barrier.all_free_at(), calls: context.host_calls.pending() };
+    let point = work_of(context);
     if point.time > 0 || !point.calls.is_empty() {
         point.wait();
     }
 }
 
-/// What cuCtxSynchronize does: waits, and lets pools shrink.
+/// What cuCtxSynchronize does: waits, for green contexts with their primary one, and lets pools shrink.
 pub fn synchronise_context(driver: &Driver, context: &Context) {
     wait_if_busy(context);
+    if context.primary {
+        driver.green_contexts_of(context).into_iter().for_each(wait_if_busy);
+    }
     driver.device_of(context).space().trim_pools();
 }

@@ -52,6 +52,8 @@ pub struct Barrier {
     default_stream: AtomicU64,
     blocking_streams: AtomicU64,
     all_streams: AtomicU64,
+    /// Before which nothing starts in any of its streams.
+    held: AtomicU64,
 }
 
 /// How a queue takes part in its context's [`Barrier`].
@@ -101,6 +103,17 @@ fn named_duration(name: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1000)
 }
 
+/// Runs work beside what queues hold, from `start` on; returns when it ends. `slot` is as in [`Clock::submit`].
+pub fn run_from(work: Work<'_>, start: u64, device: &DeviceInfo, (meter, slot): (&Meter, &DeviceSlot)) -> u64 {
+    let end = start + work.duration_ns(device);
+    if work.computes() {
+        let turn = meter.0.lock();
+        slot.add_busy(start, end);
+        drop(turn);
+    }
+    end
+}
+
 impl Clock {
     /// Queues work behind what is there; returns when it ends. `slot` is this process's own place in the device's books.
     pub fn submit(
@@ -127,7 +140,7 @@ impl Clock {
     pub fn free_at(&self, role: Role, barrier: &Barrier) -> u64 {
         // Relaxed here and in `extend`: the times are lone figures, and queues of one process are written under the meter's
         // lock or by calls whose order the program leaves open.
-        let own = self.0.load(Ordering::Relaxed);
+        let own = self.0.load(Ordering::Relaxed).max(barrier.held.load(Ordering::Relaxed));
         match role {
             Role::Default => own.max(barrier.blocking_streams.load(Ordering::Relaxed)),
             Role::Blocking => own.max(barrier.default_stream.load(Ordering::Relaxed)),
@@ -148,6 +161,12 @@ impl Clock {
 }
 
 impl Barrier {
+    /// Lets nothing that is queued later start before `time`.
+    pub fn hold_until(&self, time: u64) {
+        // Relaxed: as in `Clock::free_at`.
+        self.held.fetch_max(time, Ordering::Relaxed);
+    }
+
     /// The time at which every queue of the context runs dry.
     pub fn all_free_at(&self) -> u64 {
         // Relaxed: as in `Clock::free_at`.

@@ -13,8 +13,18 @@ use ffi_headers::cuda::*;
 use ffi_headers::symbols;
 use goblin::elf::Elf;
 
+/// What came after the 550 driver, up to CUDA 13.0.
+fn names_of_cuda_13() -> impl Iterator<Item = &'static str> {
+    symbols::CUDA_13_5.lines().filter_map(|line| {
+        let words: Vec<_> = line.split(' ').collect();
+        let version: i32 = words[2].parse().expect("a version");
+        (12040 < version && version <= 13000).then_some(words[0])
+    })
+}
+
 fn vendor_names() -> BTreeSet<&'static str> {
-    symbols::CUDA_535.split_whitespace().chain(symbols::CUDA_550.split_whitespace()).collect()
+    let listed = symbols::CUDA_535.split_whitespace().chain(symbols::CUDA_550.split_whitespace());
+    listed.chain(names_of_cuda_13()).collect()
 }
 
 #[test]
@@ -54,6 +64,8 @@ fn the_newest_variant_that_the_version_knows_is_found() {
         ("cuMemAlloc", 13000, "cuMemAlloc_v2"),
         ("cuCtxCreate", 11030, "cuCtxCreate_v2"),
         ("cuCtxCreate", 11040, "cuCtxCreate_v3"),
+        // The driver presented, 550, knows no newer one, although the library has it.
+        ("cuCtxCreate", 13000, "cuCtxCreate_v3"),
         ("cuGetProcAddress", 11030, "cuGetProcAddress"),
         ("cuGetProcAddress", 12000, "cuGetProcAddress_v2"),
         ("cuMemPrefetchAsync", 12010, "cuMemPrefetchAsync"),
@@ -85,6 +97,7 @@ fn what_is_not_found_says_why() {
     for name in ["cuNoSuchThing", "cuMemAlloc_v2", "cuLaunchKernel_ptsz", ""] {
         assert_eq!(look_up(name, 12040, 0), unknown, "{name}");
     }
+    assert_eq!(look_up("cuMemGetMemPool", 13000, 0), unknown, "newer than the driver presented");
     let too_old = (CUDA_ERROR_NOT_FOUND, CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT, null_mut());
     assert_eq!(look_up("cuMemAllocAsync", 11010, 0), too_old);
     assert_eq!(look_up("cuInit", 12040, 4).0, CUDA_ERROR_INVALID_VALUE);
@@ -101,8 +114,9 @@ fn what_is_not_found_says_why() {
 fn every_exported_function_can_be_found_by_its_base_name() {
     // Exported by the drivers, and in none of the vendor's published lists of functions.
     let unpublished = ["cuMemGetAttribute", "cuMemGetAttribute_v2", "cuEGLApiInit"];
-    for name in vendor_names() {
-        if !name.starts_with("cu") || name.starts_with("cudbg") || unpublished.contains(&name) {
+    let newer: BTreeSet<_> = names_of_cuda_13().collect();
+    for name in vendor_names().difference(&newer) {
+        if !name.starts_with("cu") || name.starts_with("cudbg") || unpublished.contains(name) {
             continue;
         }
         let name = name.trim_end_matches("_ptds").trim_end_matches("_ptsz");

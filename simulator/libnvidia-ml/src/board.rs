@@ -3,7 +3,7 @@
 #![expect(unsafe_code)]
 
 use crate::device::Device;
-use crate::entry::{Lent, not_supported, on_device};
+use crate::entry::{Lent, NOT_SUPPORTED, on_device};
 use core::ffi::{c_char, c_uint};
 use ffi_headers::nvml::*;
 
@@ -153,5 +153,5 @@ pub unsafe extern "C" fn nvmlDeviceGetBridgeChipInfo(
     device: nvmlDevice_t,
     _bridges: Lent<nvmlBridgeChipHierarchy_t>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }

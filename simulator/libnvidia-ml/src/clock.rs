@@ -4,7 +4,7 @@
 #![expect(unsafe_code)]
 
 use crate::device::Device;
-use crate::entry::{Answer, Lent, not_supported, on_device, write_list};
+use crate::entry::{Answer, Lent, NOT_SUPPORTED, on_device, write_list};
 use core::ffi::{c_int, c_uint, c_ulonglong};
 use ffi_headers::nvml::*;
 
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn nvmlDeviceGetAutoBoostedClocksEnabled(
     _enabled: Lent<nvmlEnableState_t>,
     _default: Lent<nvmlEnableState_t>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
@@ -284,13 +284,13 @@ pub unsafe extern "C" fn nvmlDeviceGetAdaptiveClockInfoStatus(
 /// Overclocking offsets belong to workstation and consumer boards.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetGpcClkVfOffset(device: nvmlDevice_t, _mhz: Lent<c_int>) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// As [`nvmlDeviceGetGpcClkVfOffset`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetMemClkVfOffset(device: nvmlDevice_t, _mhz: Lent<c_int>) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// Time lost to a limit since the driver started: none, for nothing limits a simulated device. The reference time is

@@ -6,6 +6,7 @@ use crate::device::Device;
 use crate::session;
 use core::ffi::{c_char, c_uint};
 use ffi_headers::nvml::*;
+use simulator::faults;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -130,35 +131,50 @@ pub fn fixed_text<const N: usize>(text: &str) -> [c_char; N] {
     array
 }
 
-/// Runs a body so that no panic unwinds into the caller's C frames.
-pub fn fence(body: impl FnOnce() -> Answer) -> nvmlReturn_t {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(())) => NVML_SUCCESS,
-        Ok(Err(code)) => code,
-        Err(_) => NVML_ERROR_UNKNOWN,
-    }
+/// The answer of a query that no simulated device can answer, for a reason stated where it is used.
+pub const NOT_SUPPORTED: Answer = Err(NVML_ERROR_NOT_SUPPORTED);
+
+/// Runs a body so that no panic unwinds into the caller's C frames, unless the call is one that has to fail.
+///
+/// Bodies are closures written in the exported function: that is how its name is known.
+pub fn fence<Body: FnOnce() -> Answer>(body: Body) -> nvmlReturn_t {
+    enter::<Body>(body)
 }
 
 /// As [`fence`], for a function that needs an initialised library.
-pub fn initialised(body: impl FnOnce() -> Answer) -> nvmlReturn_t {
-    fence(|| {
+pub fn initialised<Body: FnOnce() -> Answer>(body: Body) -> nvmlReturn_t {
+    enter::<Body>(|| {
         session::check()?;
         body()
     })
 }
 
 /// As [`fence`], for a function of one device: the library is initialised and the handle is one of its devices.
-pub fn on_device(handle: nvmlDevice_t, body: impl FnOnce(Device) -> Answer) -> nvmlReturn_t {
-    fence(|| {
+pub fn on_device<Body: FnOnce(Device) -> Answer>(handle: nvmlDevice_t, body: Body) -> nvmlReturn_t {
+    enter::<Body>(|| {
         session::check()?;
         body(Device::of(handle)?)
     })
 }
 
-/// A device query that this device cannot answer, for a reason stated where it is used: NOT_SUPPORTED, after the
-/// usual checks.
-pub fn not_supported(handle: nvmlDevice_t) -> nvmlReturn_t {
-    on_device(handle, |_| Err(NVML_ERROR_NOT_SUPPORTED))
+fn enter<Body>(run: impl FnOnce() -> Answer) -> nvmlReturn_t {
+    if let Some(code) = injected::<Body>() {
+        return code;
+    }
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => NVML_SUCCESS,
+        Ok(Err(code)) => code,
+        Err(_) => NVML_ERROR_UNKNOWN,
+    }
+}
+
+/// The code with which this call has to fail, if it has to. The name of a closure's type ends in that of the function it is
+/// written in and `{{closure}}`.
+fn injected<Body>() -> Option<nvmlReturn_t> {
+    if !faults::armed() {
+        return None;
+    }
+    faults::injected(std::any::type_name::<Body>().rsplit("::").nth(1)?)
 }
 
 /// Checks the version word of a versioned structure: its size in the low three bytes, its number in the high one

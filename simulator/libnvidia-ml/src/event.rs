@@ -3,7 +3,7 @@
 // UNSAFETY: exports C functions.
 #![expect(unsafe_code)]
 
-use crate::entry::{Lent, initialised, on_device};
+use crate::entry::{Answer, Lent, initialised, on_device};
 use core::ffi::{c_uint, c_ulonglong};
 use ffi_headers::nvml::*;
 use std::collections::BTreeSet;
@@ -70,18 +70,20 @@ pub unsafe extern "C" fn nvmlDeviceRegisterEvents(
     })
 }
 
+fn wait(set: nvmlEventSet_t, data: Lent<nvmlEventData_t>, timeout_ms: c_uint) -> Answer {
+    data.check()?;
+    live(set)?;
+    std::thread::sleep(Duration::from_millis(timeout_ms.into()));
+    Err(NVML_ERROR_TIMEOUT)
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlEventSetWait_v2(
     set: nvmlEventSet_t,
     data: Lent<nvmlEventData_t>,
     timeout_ms: c_uint,
 ) -> nvmlReturn_t {
-    initialised(|| {
-        data.check()?;
-        live(set)?;
-        std::thread::sleep(Duration::from_millis(timeout_ms.into()));
-        Err(NVML_ERROR_TIMEOUT)
-    })
+    initialised(|| wait(set, data, timeout_ms))
 }
 
 /// As [`nvmlEventSetWait_v2`], for devices without instances.
@@ -91,6 +93,5 @@ pub unsafe extern "C" fn nvmlEventSetWait(
     data: Lent<nvmlEventData_t>,
     timeout_ms: c_uint,
 ) -> nvmlReturn_t {
-    // SAFETY: the same arguments under the same contract.
-    unsafe { nvmlEventSetWait_v2(set, data, timeout_ms) }
+    initialised(|| wait(set, data, timeout_ms))
 }

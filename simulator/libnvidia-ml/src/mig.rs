@@ -4,7 +4,7 @@
 #![expect(unsafe_code)]
 
 use crate::device::Device;
-use crate::entry::{Lent, not_supported, on_device};
+use crate::entry::{Lent, NOT_SUPPORTED, on_device};
 use core::ffi::c_uint;
 use ffi_headers::nvml::*;
 
@@ -62,13 +62,13 @@ pub unsafe extern "C" fn nvmlDeviceGetDeviceHandleFromMigDeviceHandle(
 /// Only instances have an instance id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetGpuInstanceId(device: nvmlDevice_t, _id: Lent<c_uint>) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// Only instances have an instance id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetComputeInstanceId(device: nvmlDevice_t, _id: Lent<c_uint>) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// Engine counts are given for instances only, by nvml.h.
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn nvmlDeviceGetAttributes_v2(
     device: nvmlDevice_t,
     _attributes: Lent<nvmlDeviceAttributes_t>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// As [`nvmlDeviceGetAttributes_v2`].
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn nvmlDeviceGetAttributes(
     device: nvmlDevice_t,
     _attributes: Lent<nvmlDeviceAttributes_t>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 fn mig_capable(device: Device) -> Result<(), nvmlReturn_t> {

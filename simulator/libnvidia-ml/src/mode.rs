@@ -2,7 +2,7 @@
 // UNSAFETY: exports C functions.
 #![expect(unsafe_code)]
 
-use crate::entry::{Lent, not_supported, on_device};
+use crate::entry::{Lent, NOT_SUPPORTED, on_device};
 use core::ffi::c_uint;
 use ffi_headers::nvml::*;
 
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn nvmlDeviceGetHostVgpuMode(
     device: nvmlDevice_t,
     _mode: Lent<nvmlHostVgpuMode_t>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// Driver models exist on Windows only.
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn nvmlDeviceGetDriverModel(
     _current: Lent<nvmlDriverModel_t>,
     _pending: Lent<nvmlDriverModel_t>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// Operation modes belong to a Kepler product.
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn nvmlDeviceGetGpuOperationMode(
     _current: Lent<nvmlGpuOperationMode_t>,
     _pending: Lent<nvmlGpuOperationMode_t>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// Setting clocks is left to root: see `settings`.
@@ -109,5 +109,5 @@ pub unsafe extern "C" fn nvmlDeviceGetC2cModeInfoV(
 /// Device memory is no NUMA node of the host's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetNumaNodeId(device: nvmlDevice_t, _node: Lent<c_uint>) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }

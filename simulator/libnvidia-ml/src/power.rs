@@ -4,7 +4,7 @@
 #![expect(unsafe_code)]
 
 use crate::device::Device;
-use crate::entry::{Lent, not_supported, on_device};
+use crate::entry::{Lent, NOT_SUPPORTED, on_device};
 use core::ffi::{c_int, c_uint};
 use ffi_headers::nvml::*;
 
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn nvmlDeviceGetNumFans(device: nvmlDevice_t, fans: Lent<c
 /// No fan: see [`nvmlDeviceGetNumFans`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetFanSpeed(device: nvmlDevice_t, _percent: Lent<c_uint>) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// No fan: see [`nvmlDeviceGetNumFans`].
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn nvmlDeviceGetFanSpeed_v2(
     _fan: c_uint,
     _percent: Lent<c_uint>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// No fan: see [`nvmlDeviceGetNumFans`].
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn nvmlDeviceGetTargetFanSpeed(
     _fan: c_uint,
     _percent: Lent<c_uint>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// No fan: see [`nvmlDeviceGetNumFans`].
@@ -181,5 +181,5 @@ pub unsafe extern "C" fn nvmlDeviceGetMinMaxFanSpeed(
     _lowest: Lent<c_uint>,
     _highest: Lent<c_uint>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }

@@ -4,7 +4,7 @@
 #![expect(unsafe_code)]
 
 use crate::device::Device;
-use crate::entry::{Answer, Lent, on_device, write_list};
+use crate::entry::{Answer, Lent, NOT_SUPPORTED, on_device, write_list};
 use crate::utilisation;
 use core::ffi::{c_uint, c_ulonglong};
 use ffi_headers::nvml::*;
@@ -219,5 +219,5 @@ pub unsafe extern "C" fn nvmlDeviceGetAccountingStats(
     _pid: c_uint,
     _stats: Lent<nvmlAccountingStats_t>,
 ) -> nvmlReturn_t {
-    crate::entry::not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }

@@ -3,7 +3,7 @@
 #![expect(unsafe_code)]
 
 use crate::device::Device;
-use crate::entry::{Answer, Lent, not_supported, on_device, write_list};
+use crate::entry::{Answer, Lent, NOT_SUPPORTED, on_device, write_list};
 use core::ffi::{c_uint, c_ulonglong};
 use ffi_headers::nvml::*;
 
@@ -120,6 +120,19 @@ fn retires_pages(device: Device) -> Answer {
     if device.remaps_rows() { Err(NVML_ERROR_NOT_SUPPORTED) } else { Ok(()) }
 }
 
+fn retired_pages(
+    device: Device,
+    cause: nvmlPageRetirementCause_t,
+    count: Lent<c_uint>,
+    addresses: Lent<c_ulonglong>,
+) -> Answer {
+    retires_pages(device)?;
+    if cause >= NVML_PAGE_RETIREMENT_CAUSE_COUNT {
+        return Err(NVML_ERROR_INVALID_ARGUMENT);
+    }
+    write_list(count, addresses, &[])
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetRetiredPages(
     device: nvmlDevice_t,
@@ -127,13 +140,7 @@ pub unsafe extern "C" fn nvmlDeviceGetRetiredPages(
     count: Lent<c_uint>,
     addresses: Lent<c_ulonglong>,
 ) -> nvmlReturn_t {
-    on_device(device, |device| {
-        retires_pages(device)?;
-        if cause >= NVML_PAGE_RETIREMENT_CAUSE_COUNT {
-            return Err(NVML_ERROR_INVALID_ARGUMENT);
-        }
-        write_list(count, addresses, &[])
-    })
+    on_device(device, |device| retired_pages(device, cause, count, addresses))
 }
 
 #[unsafe(no_mangle)]
@@ -144,8 +151,8 @@ pub unsafe extern "C" fn nvmlDeviceGetRetiredPages_v2(
     addresses: Lent<c_ulonglong>,
     _times: Lent<c_ulonglong>,
 ) -> nvmlReturn_t {
-    // SAFETY: the same arguments under the same contract; no page means no time either.
-    unsafe { nvmlDeviceGetRetiredPages(device, cause, count, addresses) }
+    // No page means no time either.
+    on_device(device, |device| retired_pages(device, cause, count, addresses))
 }
 
 #[unsafe(no_mangle)]
@@ -199,5 +206,5 @@ pub unsafe extern "C" fn nvmlDeviceGetClkMonStatus(
     device: nvmlDevice_t,
     _status: Lent<nvmlClkMonStatus_t>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }

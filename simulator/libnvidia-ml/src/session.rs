@@ -26,7 +26,11 @@ pub fn simulation() -> Result<&'static Simulation, nvmlReturn_t> {
     client::connect().map_err(|_| NVML_ERROR_UNKNOWN)
 }
 
-fn initialise() -> Answer {
+/// The known flags (do not fail without devices; do not attach) change nothing here; others are invalid.
+fn initialise(flags: c_uint) -> Answer {
+    if flags & !(NVML_INIT_FLAG_NO_GPUS | NVML_INIT_FLAG_NO_ATTACH) != 0 {
+        return Err(NVML_ERROR_INVALID_ARGUMENT);
+    }
     client::connect().map_err(|error| match error {
         ConnectError::NoSimulation => NVML_ERROR_DRIVER_NOT_LOADED,
         ConnectError::Unreachable { .. } => NVML_ERROR_UNKNOWN,
@@ -38,24 +42,18 @@ fn initialise() -> Answer {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlInit_v2() -> nvmlReturn_t {
-    fence(initialise)
+    fence(|| initialise(0))
 }
 
 /// The first form differs only in failing when a device is unusable, which no simulated device is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlInit() -> nvmlReturn_t {
-    fence(initialise)
+    fence(|| initialise(0))
 }
 
-/// The known flags (do not fail without devices; do not attach) change nothing here; others are invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlInitWithFlags(flags: c_uint) -> nvmlReturn_t {
-    fence(|| {
-        if flags & !(NVML_INIT_FLAG_NO_GPUS | NVML_INIT_FLAG_NO_ATTACH) != 0 {
-            return Err(NVML_ERROR_INVALID_ARGUMENT);
-        }
-        initialise()
-    })
+    fence(|| initialise(flags))
 }
 
 #[unsafe(no_mangle)]

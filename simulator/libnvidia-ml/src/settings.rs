@@ -4,27 +4,25 @@
 // UNSAFETY: exports C functions.
 #![expect(unsafe_code)]
 
-use crate::entry::{Lent, not_supported, on_device};
+use crate::entry::{Answer, Lent, NOT_SUPPORTED, on_device};
 use core::ffi::{c_int, c_uint};
 use ffi_headers::nvml::*;
 
-fn forbidden(device: nvmlDevice_t) -> nvmlReturn_t {
-    on_device(device, |_| Err(NVML_ERROR_NO_PERMISSION))
-}
+const FORBIDDEN: Answer = Err(NVML_ERROR_NO_PERMISSION);
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceSetPersistenceMode(device: nvmlDevice_t, _mode: nvmlEnableState_t) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceSetComputeMode(device: nvmlDevice_t, _mode: nvmlComputeMode_t) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceSetEccMode(device: nvmlDevice_t, _ecc: nvmlEnableState_t) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
@@ -32,7 +30,7 @@ pub unsafe extern "C" fn nvmlDeviceClearEccErrorCounts(
     device: nvmlDevice_t,
     _counter: nvmlEccCounterType_t,
 ) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
@@ -41,12 +39,12 @@ pub unsafe extern "C" fn nvmlDeviceSetGpuLockedClocks(
     _min_mhz: c_uint,
     _max_mhz: c_uint,
 ) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceResetGpuLockedClocks(device: nvmlDevice_t) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
@@ -55,12 +53,12 @@ pub unsafe extern "C" fn nvmlDeviceSetMemoryLockedClocks(
     _min_mhz: c_uint,
     _max_mhz: c_uint,
 ) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceResetMemoryLockedClocks(device: nvmlDevice_t) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
@@ -69,17 +67,17 @@ pub unsafe extern "C" fn nvmlDeviceSetApplicationsClocks(
     _memory_mhz: c_uint,
     _graphics_mhz: c_uint,
 ) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceResetApplicationsClocks(device: nvmlDevice_t) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceSetPowerManagementLimit(device: nvmlDevice_t, _milliwatts: c_uint) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
@@ -88,17 +86,17 @@ pub unsafe extern "C" fn nvmlDeviceSetAPIRestriction(
     _api: nvmlRestrictedAPI_t,
     _restricted: nvmlEnableState_t,
 ) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceSetAccountingMode(device: nvmlDevice_t, _mode: nvmlEnableState_t) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceClearAccountingPids(device: nvmlDevice_t) -> nvmlReturn_t {
-    forbidden(device)
+    on_device(device, |_| FORBIDDEN)
 }
 
 #[unsafe(no_mangle)]
@@ -107,7 +105,7 @@ pub unsafe extern "C" fn nvmlDeviceSetDriverModel(
     _model: nvmlDriverModel_t,
     _flags: c_uint,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
@@ -115,7 +113,7 @@ pub unsafe extern "C" fn nvmlDeviceSetGpuOperationMode(
     device: nvmlDevice_t,
     _mode: nvmlGpuOperationMode_t,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
@@ -123,7 +121,7 @@ pub unsafe extern "C" fn nvmlDeviceSetAutoBoostedClocksEnabled(
     device: nvmlDevice_t,
     _enabled: nvmlEnableState_t,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
@@ -132,7 +130,7 @@ pub unsafe extern "C" fn nvmlDeviceSetDefaultAutoBoostedClocksEnabled(
     _enabled: nvmlEnableState_t,
     _flags: c_uint,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
@@ -141,12 +139,12 @@ pub unsafe extern "C" fn nvmlDeviceSetFanSpeed_v2(
     _fan: c_uint,
     _percent: c_uint,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceSetDefaultFanSpeed_v2(device: nvmlDevice_t, _fan: c_uint) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
@@ -155,7 +153,7 @@ pub unsafe extern "C" fn nvmlDeviceSetFanControlPolicy(
     _fan: c_uint,
     _policy: nvmlFanControlPolicy_t,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
@@ -164,17 +162,17 @@ pub unsafe extern "C" fn nvmlDeviceSetTemperatureThreshold(
     _threshold: nvmlTemperatureThresholds_t,
     _celsius: Lent<c_int>,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceSetGpcClkVfOffset(device: nvmlDevice_t, _mhz: c_int) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceSetMemClkVfOffset(device: nvmlDevice_t, _mhz: c_int) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 #[unsafe(no_mangle)]
@@ -182,7 +180,7 @@ pub unsafe extern "C" fn nvmlDeviceSetVirtualizationMode(
     device: nvmlDevice_t,
     _mode: nvmlGpuVirtualizationMode_t,
 ) -> nvmlReturn_t {
-    not_supported(device)
+    on_device(device, |_| NOT_SUPPORTED)
 }
 
 /// MIG hardware answers with its activation status too; without the permission nothing is activated.

@@ -4,7 +4,7 @@
 #![expect(unsafe_code)]
 
 use crate::device::Device;
-use crate::entry::{Answer, Lent, initialised, not_supported, on_device, write_list};
+use crate::entry::{Answer, Lent, NOT_SUPPORTED, initialised, on_device, write_list};
 use core::ffi::{c_uint, c_ulong, c_ulonglong};
 use ffi_headers::nvml::*;
 
@@ -123,11 +123,8 @@ pub unsafe extern "C" fn nvmlDeviceGetMemoryAffinity(
 }
 
 /// Links are numbered from 0; a number the library does not know is an invalid argument before the link is looked for.
-fn no_link(device: nvmlDevice_t, link: c_uint) -> nvmlReturn_t {
-    if link >= NVML_NVLINK_MAX_LINKS {
-        return on_device(device, |_| Err(NVML_ERROR_INVALID_ARGUMENT));
-    }
-    not_supported(device)
+fn no_link(link: c_uint) -> Answer {
+    if link >= NVML_NVLINK_MAX_LINKS { Err(NVML_ERROR_INVALID_ARGUMENT) } else { NOT_SUPPORTED }
 }
 
 #[unsafe(no_mangle)]
@@ -136,7 +133,7 @@ pub unsafe extern "C" fn nvmlDeviceGetNvLinkState(
     link: c_uint,
     _active: Lent<nvmlEnableState_t>,
 ) -> nvmlReturn_t {
-    no_link(device, link)
+    on_device(device, |_| no_link(link))
 }
 
 #[unsafe(no_mangle)]
@@ -145,7 +142,7 @@ pub unsafe extern "C" fn nvmlDeviceGetNvLinkVersion(
     link: c_uint,
     _version: Lent<c_uint>,
 ) -> nvmlReturn_t {
-    no_link(device, link)
+    on_device(device, |_| no_link(link))
 }
 
 #[unsafe(no_mangle)]
@@ -155,7 +152,7 @@ pub unsafe extern "C" fn nvmlDeviceGetNvLinkCapability(
     _capability: nvmlNvLinkCapability_t,
     _answer: Lent<c_uint>,
 ) -> nvmlReturn_t {
-    no_link(device, link)
+    on_device(device, |_| no_link(link))
 }
 
 #[unsafe(no_mangle)]
@@ -164,7 +161,7 @@ pub unsafe extern "C" fn nvmlDeviceGetNvLinkRemotePciInfo_v2(
     link: c_uint,
     _pci: Lent<nvmlPciInfo_t>,
 ) -> nvmlReturn_t {
-    no_link(device, link)
+    on_device(device, |_| no_link(link))
 }
 
 #[unsafe(no_mangle)]
@@ -173,7 +170,7 @@ pub unsafe extern "C" fn nvmlDeviceGetNvLinkRemotePciInfo(
     link: c_uint,
     _pci: Lent<nvmlPciInfo_t>,
 ) -> nvmlReturn_t {
-    no_link(device, link)
+    on_device(device, |_| no_link(link))
 }
 
 #[unsafe(no_mangle)]
@@ -183,7 +180,7 @@ pub unsafe extern "C" fn nvmlDeviceGetNvLinkErrorCounter(
     _counter: nvmlNvLinkErrorCounter_t,
     _errors: Lent<c_ulonglong>,
 ) -> nvmlReturn_t {
-    no_link(device, link)
+    on_device(device, |_| no_link(link))
 }
 
 #[unsafe(no_mangle)]
@@ -192,7 +189,7 @@ pub unsafe extern "C" fn nvmlDeviceGetNvLinkRemoteDeviceType(
     link: c_uint,
     _type: Lent<nvmlIntNvLinkDeviceType_t>,
 ) -> nvmlReturn_t {
-    no_link(device, link)
+    on_device(device, |_| no_link(link))
 }
 
 #[unsafe(no_mangle)]
@@ -203,5 +200,5 @@ pub unsafe extern "C" fn nvmlDeviceGetNvLinkUtilizationCounter(
     _received: Lent<c_ulonglong>,
     _sent: Lent<c_ulonglong>,
 ) -> nvmlReturn_t {
-    no_link(device, link)
+    on_device(device, |_| no_link(link))
 }

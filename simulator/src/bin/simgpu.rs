@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use simulator::presets::{DEFAULT_CONTEXT_BYTES, DRIVERS, Driver, MAX_DEVICES, MAX_MEMORY, PRESETS, Preset};
-use simulator::{client, size};
+use simulator::{client, faults, size};
 
 #[path = "simgpu/launch.rs"]
 mod launch;
@@ -32,9 +32,12 @@ struct Options {
     /// Device memory that each context takes (default: 96MiB, a figure of the model)
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     context_memory: Option<u64>,
-    /// Driver to present: 550 or 535
+    /// Driver to present: 550, 535 or 580
     #[arg(long, default_value = DRIVERS[0].key, value_parser = parse_driver)]
     driver: &'static Driver,
+    /// Calls that fail, such as cuMemAlloc_v2@3=2,cuMemFree_v2@1+: FUNCTION[@CALL[+]][=CODE], see simulator/README.md
+    #[arg(long, value_name = "PLAN", value_parser = parse_plan)]
+    fail: Option<String>,
     /// Folder of the simulated libraries (default: simgpu-libs beside this program)
     #[arg(long, value_name = "FOLDER")]
     libs: Option<PathBuf>,
@@ -66,6 +69,10 @@ fn parse_model(text: &str) -> Result<&'static Preset, String> {
 fn parse_driver(text: &str) -> Result<&'static Driver, String> {
     let known: Vec<_> = DRIVERS.iter().map(|d| d.key).collect();
     DRIVERS.iter().find(|d| d.key == text).ok_or(format!("accepted is {}", known.join(", ")))
+}
+
+fn parse_plan(text: &str) -> Result<String, faults::PlanError> {
+    text.parse::<faults::Plan>().map(|_| text.to_owned())
 }
 
 fn main() -> ExitCode {

@@ -8,6 +8,9 @@ use crate::presets::MAX_DEVICES;
 /// Most clients at one time.
 pub const MAX_SLOTS: usize = 1024;
 
+/// Words for things that processes share.
+pub const MAX_CELLS: usize = 4096;
+
 /// The whole shared mapping.
 #[repr(C, align(4096))]
 pub struct Books {
@@ -15,6 +18,10 @@ pub struct Books {
     slot_limit: AtomicU32,
     /// Per device: share of the last sampling period in which it was busy, in percent. Written by the server.
     utilisation: [AtomicU32; MAX_DEVICES],
+    /// Per device: pages in use that no client has. Written by the server.
+    unowned: [AtomicU32; MAX_DEVICES],
+    /// Given out by the server; written by whoever has been told the number.
+    cells: [AtomicU64; MAX_CELLS],
     slots: [Slot; MAX_SLOTS],
 }
 
@@ -36,6 +43,8 @@ pub struct DeviceSlot {
     pub pages: PageWord,
     /// Contexts that exist.
     pub contexts: AtomicU32,
+    /// Pages of managed memory of this device that lie on the host, as the device had no room for them.
+    pub host_managed_pages: AtomicU32,
     /// Device-time in nanoseconds submitted so far, up to `busy_until_ns`.
     pub busy_ns: AtomicU64,
     /// CLOCK_MONOTONIC time in nanoseconds at which the submitted work ends.
@@ -72,6 +81,7 @@ impl Books {
         let credit = std::array::from_fn(|device| {
             let device = &slot.devices[device];
             device.contexts.store(0, Ordering::Relaxed);
+            device.host_managed_pages.store(0, Ordering::Relaxed);
             device.busy_ns.store(0, Ordering::Relaxed);
             device.busy_until_ns.store(0, Ordering::Relaxed);
             device.pages.wipe()
@@ -83,12 +93,30 @@ impl Books {
 
     /// Pages of `device` in use by all clients. Not a snapshot: clients move while it is read.
     pub fn used_pages(&self, device: usize) -> u64 {
-        self.slots().iter().map(|slot| u64::from(slot.devices[device].pages.load().used)).sum()
+        let clients: u64 = self.slots().iter().map(|slot| u64::from(slot.devices[device].pages.load().used)).sum();
+        clients + u64::from(self.unowned_pages(device))
     }
 
     /// Bytes of `device` in use, never above `total`.
     pub fn used_bytes(&self, device: usize, total: u64) -> u64 {
         (self.used_pages(device) * PAGE_BYTES).min(total)
+    }
+
+    /// Pages of `device` in use that no client has.
+    pub fn unowned_pages(&self, device: usize) -> u32 {
+        // Relaxed: a lone figure.
+        self.unowned[device].load(Ordering::Relaxed)
+    }
+
+    /// Server: changes the pages that no client has.
+    pub(crate) fn set_unowned(&self, device: usize, pages: u32) {
+        // Relaxed: a lone figure with one writer.
+        self.unowned[device].store(pages, Ordering::Relaxed);
+    }
+
+    /// A shared word.
+    pub fn cell(&self, number: u32) -> Option<&AtomicU64> {
+        self.cells.get(number as usize)
     }
 
     /// Last sampled utilisation of `device` in percent.

@@ -85,6 +85,21 @@ impl PageWord {
         taken
     }
 
+    /// Server: `pages` in use come from another client, with their credit.
+    pub fn receive(&self, pages: u32) {
+        self.update(|now| Some(PageCount { used: now.used + pages, credit: now.credit + pages }));
+    }
+
+    /// Server: `pages` in use go to another client, with their credit. Returns how many the client really had.
+    pub fn hand_over(&self, pages: u32) -> u32 {
+        let mut given = 0;
+        self.update(|now| {
+            given = pages.min(now.used);
+            Some(PageCount { used: now.used - given, credit: now.credit - given })
+        });
+        given
+    }
+
     /// Server: empties the word of a client that is gone. Returns the credit it had.
     pub fn wipe(&self) -> u32 {
         PageCount::unpack(self.0.swap(0, Ordering::Relaxed)).credit
@@ -112,6 +127,7 @@ mod tests {
         GiveBack(usize, u32),
         Grant(usize, u32, u32),
         Revoke(usize, u32),
+        Move(usize, usize, u32),
         Die(usize),
     }
 
@@ -123,7 +139,8 @@ mod tests {
                 (client.clone(), pages.clone()).prop_map(|(c, p)| Step::Use(c, p)),
                 (client.clone(), pages.clone()).prop_map(|(c, p)| Step::GiveBack(c, p)),
                 (client.clone(), pages.clone(), 0..4u32).prop_map(|(c, p, e)| Step::Grant(c, p, e)),
-                (client.clone(), pages).prop_map(|(c, p)| Step::Revoke(c, p)),
+                (client.clone(), pages.clone()).prop_map(|(c, p)| Step::Revoke(c, p)),
+                (client.clone(), client.clone(), pages).prop_map(|(c, d, p)| Step::Move(c, d, p)),
                 client.prop_map(Step::Die),
             ],
             0..60,
@@ -161,6 +178,13 @@ mod tests {
                     Step::Revoke(c, most) => {
                         let idle = words[c].load().idle();
                         prop_assert_eq!(words[c].revoke_idle(most), most.min(idle));
+                    }
+                    Step::Move(from, to, p) => {
+                        let given = words[from].hand_over(p);
+                        prop_assert_eq!(given, p.min(used[from]));
+                        words[to].receive(given);
+                        used[from] -= given;
+                        used[to] += given;
                     }
                     Step::Die(c) => {
                         let had = words[c].load().credit;

@@ -1,16 +1,17 @@
 //! One client's socket: a request and its reply at a time.
 
-use std::io::{self, IoSliceMut};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, recvmsg, send, socket,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, recvmsg,
+    send, sendmsg, socket,
 };
 
-use crate::protocol::{MAX_PACKET, Reply, Request};
+use crate::protocol::{MAX_PACKET, Reply, Request, SHORT_PACKET};
 
 /// An open connection. The descriptor is closed by exec and inherited by fork, like an open device file.
 pub struct Link {
@@ -26,12 +27,23 @@ impl Link {
         Ok((Self { socket: Mutex::new(fd) }, welcome, books))
     }
 
+    /// Sends `request`, with a descriptor if there is one, and waits for its reply and the descriptor that comes with it.
+    pub fn ask_with(&self, request: &Request, given: Option<BorrowedFd<'_>>) -> io::Result<(Reply, Option<OwnedFd>)> {
+        let packet = serde_json::to_vec(request)?;
+        let given = given.map(|fd| fd.as_raw_fd());
+        let rights = given.as_ref().map(|fd| ControlMessage::ScmRights(std::slice::from_ref(fd)));
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let slices = [IoSlice::new(&packet)];
+        retry(|| sendmsg::<UnixAddr>(socket.as_raw_fd(), &slices, rights.as_slice(), MsgFlags::MSG_NOSIGNAL, None))?;
+        receive(&socket, SHORT_PACKET)
+    }
+
     /// Sends `request` and waits for its reply.
     pub fn ask(&self, request: &Request) -> io::Result<Reply> {
         let packet = serde_json::to_vec(request)?;
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         retry(|| send(socket.as_raw_fd(), &packet, MsgFlags::MSG_NOSIGNAL))?;
-        let mut buffer = vec![0; if matches!(request, Request::Report) { MAX_PACKET } else { 512 }];
+        let mut buffer = vec![0; if matches!(request, Request::Report) { MAX_PACKET } else { SHORT_PACKET }];
         let length = retry(|| recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()))?;
         parse(&buffer[..length])
     }
@@ -54,7 +66,16 @@ fn parse(packet: &[u8]) -> io::Result<Reply> {
 }
 
 fn receive_with_descriptor(fd: &OwnedFd) -> io::Result<(Reply, OwnedFd)> {
-    let mut buffer = vec![0; MAX_PACKET];
+    match receive(fd, MAX_PACKET)? {
+        (Reply::Refused(why), _) => Err(io::Error::other(why)),
+        (reply, Some(books)) => Ok((reply, books)),
+        (reply, None) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("no books came with {reply:?}"))),
+    }
+}
+
+/// A reply of at most `longest` bytes and the descriptor that came with it.
+fn receive(fd: &OwnedFd, longest: usize) -> io::Result<(Reply, Option<OwnedFd>)> {
+    let mut buffer = vec![0; longest];
     let mut control = nix::cmsg_space!([std::os::fd::RawFd; 1]);
     loop {
         let mut slices = [IoSliceMut::new(&mut buffer)];
@@ -68,13 +89,8 @@ fn receive_with_descriptor(fd: &OwnedFd) -> io::Result<(Reply, OwnedFd)> {
             _ => None,
         });
         let length = message.bytes;
-        let books = received.map(adopt);
-        let reply = parse(&buffer[..length])?;
-        return match (reply, books) {
-            (Reply::Refused(why), _) => Err(io::Error::other(why)),
-            (reply, Some(books)) => Ok((reply, books)),
-            (reply, None) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("no books came with {reply:?}"))),
-        };
+        let attached = received.map(adopt);
+        return Ok((parse(&buffer[..length])?, attached));
     }
 }
 

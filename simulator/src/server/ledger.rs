@@ -49,6 +49,52 @@ impl Ledger {
         }
     }
 
+    /// Moves pages in use from one payer to another. `None` stands for no client.
+    pub fn move_pages(&mut self, device: usize, pages: u32, from: Option<usize>, to: Option<usize>) {
+        // Counted twice for a moment, never not at all.
+        self.receive(device, pages, to);
+        let given = self.hand_over(device, pages, from);
+        // A client that scribbled over its own slot had less than it was to pay for.
+        self.granted[device] += pages - given;
+    }
+
+    /// Frees pages that a payer has in use.
+    pub fn free_pages(&mut self, device: usize, pages: u32, payer: Option<usize>) {
+        let given = self.hand_over(device, pages, payer);
+        self.granted[device] = self.granted[device].saturating_sub(given);
+    }
+
+    fn receive(&self, device: usize, pages: u32, payer: Option<usize>) {
+        match payer.and_then(|slot| self.books.slot(slot)) {
+            Some(slot) => slot.devices[device].pages.receive(pages),
+            None => self.books.set_unowned(device, self.books.unowned_pages(device) + pages),
+        }
+    }
+
+    fn hand_over(&self, device: usize, pages: u32, payer: Option<usize>) -> u32 {
+        match payer.and_then(|slot| self.books.slot(slot)) {
+            Some(slot) => slot.devices[device].pages.hand_over(pages),
+            None => {
+                let given = pages.min(self.books.unowned_pages(device));
+                self.books.set_unowned(device, self.books.unowned_pages(device) - given);
+                given
+            }
+        }
+    }
+
+    /// Sets a shared word to 0 before it is given out.
+    pub fn clear_cell(&self, number: u32) {
+        if let Some(cell) = self.books.cell(number) {
+            // Relaxed: whoever gets the number gets it through a socket, which orders this before.
+            cell.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Number of devices.
+    pub fn devices(&self) -> usize {
+        self.description.devices.len()
+    }
+
     /// Takes `pages` for the client, taking idle credit from others when the device's own rest does not reach.
     /// `None` when there is no such device or client; else whether the pages were there.
     pub fn reserve(&mut self, slot: usize, device: usize, pages: u32) -> Option<bool> {
@@ -102,20 +148,24 @@ impl Ledger {
                 let mine = &slot.devices[index];
                 let contexts = mine.contexts.load(Ordering::Relaxed);
                 let used_bytes = u64::from(mine.pages.load().used) * PAGE_BYTES;
+                let host_managed_bytes = u64::from(mine.host_managed_pages.load(Ordering::Relaxed)) * PAGE_BYTES;
                 (pid != 0 && (contexts > 0 || used_bytes > 0)).then(|| ProcessReport {
                     pid,
                     used_bytes,
+                    host_managed_bytes,
                     contexts,
                     busy_ns: mine.busy_ns_at(now),
                 })
             });
             let mut processes: Vec<_> = processes.collect();
             processes.sort_by_key(|p| p.pid);
+            let unowned_bytes = u64::from(self.books.unowned_pages(index)) * PAGE_BYTES;
             DeviceReport {
+                unowned_bytes,
                 index: device.index,
                 uuid: device.uuid_string(),
                 total_bytes: device.memory_total,
-                used_bytes: processes.iter().map(|p| p.used_bytes).sum(),
+                used_bytes: processes.iter().map(|p| p.used_bytes).sum::<u64>() + unowned_bytes,
                 processes,
             }
         });

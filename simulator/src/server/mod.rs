@@ -5,5 +5,6 @@
 
 mod ledger;
 mod run;
+mod shared;
 
 pub use run::Server;

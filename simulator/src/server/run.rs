@@ -1,7 +1,7 @@
 //! The server's loop: accepts clients, answers them, and deals with every disconnection before it answers anything.
 
 use std::collections::HashMap;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -11,14 +11,15 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen,
-    recv, send, sendmsg, socket,
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind,
+    getsockopt, listen, recvmsg, send, sendmsg, socket,
 };
 
 use super::ledger::Ledger;
+use super::shared::{Answer, Shared};
 use crate::books::SharedBooks;
 use crate::device::Description;
-use crate::protocol::{MAX_PACKET, Reply, Request};
+use crate::protocol::{MAX_PACKET, Reply, Request, SHORT_PACKET};
 
 /// Time between two samples of utilisation, as long as the longer of NVML's documented periods (1/6 s to 1 s) allows.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(200);
@@ -33,6 +34,7 @@ struct State {
     listener: OwnedFd,
     books: OwnedFd,
     ledger: Ledger,
+    shared: Shared,
     clients: HashMap<RawFd, Client>,
 }
 
@@ -53,8 +55,8 @@ impl Server {
         bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
         listen(&listener, Backlog::MAXCONN)?;
         let (stop_reader, stop_writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        let mut state =
-            State { listener, books: books_fd, ledger: Ledger::new(books, description), clients: HashMap::new() };
+        let ledger = Ledger::new(books, description);
+        let mut state = State { listener, books: books_fd, ledger, shared: Shared::default(), clients: HashMap::new() };
         let thread = std::thread::Builder::new().name("simgpu-server".into()).spawn(move || state.run(&stop_reader))?;
         Ok(Self { stop: Some(stop_writer), thread: Some(thread) })
     }
@@ -99,6 +101,7 @@ impl State {
         let clients = self.clients.values().map(|client| client.fd.as_fd());
         let mut fds: Vec<_> =
             listening.into_iter().chain(clients).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        fds.extend(self.shared.watched().map(|fd| PollFd::new(fd, PollFlags::empty())));
         // A millisecond more than asked, as poll counts whole ones.
         let timeout = timeout.map_or(PollTimeout::NONE, |t| {
             PollTimeout::try_from(t + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
@@ -112,7 +115,8 @@ impl State {
             let events = fd.revents().unwrap_or(PollFlags::empty());
             let raw = fd.as_fd().as_raw_fd();
             let closed = events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR);
-            if closed && self.clients.contains_key(&raw) {
+            let known = self.clients.contains_key(&raw) || self.shared.watched().any(|fd| fd.as_raw_fd() == raw);
+            if closed && known {
                 gone.push(raw);
             } else if !events.is_empty() {
                 ready.push(raw);
@@ -150,12 +154,15 @@ impl State {
         if !self.clients.contains_key(&fd) {
             return;
         }
-        let mut buffer = [0; 512];
-        match recv(fd, &mut buffer, MsgFlags::empty()) {
-            Ok(length) if length > 0 => {
-                let reply = self.reply(fd, &buffer[..length]);
+        let mut buffer = [0; SHORT_PACKET];
+        match receive(fd, &mut buffer) {
+            Ok((length, attached)) if length > 0 => {
+                let (reply, given) = self.reply(fd, &buffer[..length], attached);
                 if let Some(client) = self.clients.get(&fd) {
-                    answer(&client.fd, &reply);
+                    match given {
+                        Some(given) => answer_with(&client.fd, &reply, given.as_raw_fd()),
+                        None => answer(&client.fd, &reply),
+                    }
                 }
             }
             Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -163,24 +170,32 @@ impl State {
         }
     }
 
-    fn reply(&mut self, fd: RawFd, packet: &[u8]) -> Reply {
+    fn reply(&mut self, fd: RawFd, packet: &[u8], attached: Option<OwnedFd>) -> Answer {
         let request = match serde_json::from_slice(packet) {
             Ok(request) => request,
-            Err(error) => return Reply::Refused(format!("not a request: {error}")),
+            Err(error) => return (Reply::Refused(format!("not a request: {error}")), None),
         };
         // Memory of the dead is free: a request sees it so, however the events were ordered in this round.
         self.drain_disconnects();
         let Some(slot) = self.clients.get(&fd).map(|client| client.slot) else {
-            return Reply::Refused("disconnected".into());
+            return (Reply::Refused("disconnected".into()), None);
         };
-        match request {
+        let (shared, ledger) = (&mut self.shared, &mut self.ledger);
+        let reply = match request {
             Request::Reserve { device, pages } => match self.ledger.reserve(slot, device, pages) {
                 Some(true) => Reply::Reserved,
                 Some(false) => Reply::OutOfMemory,
                 None => Reply::Refused(format!("there is no device {device}")),
             },
             Request::Report => self.report(),
-        }
+            Request::Share { contents, note } => shared.share(ledger, slot, contents, note, attached),
+            Request::Export { object } => return shared.export(slot, object),
+            Request::Import => return shared.import(ledger, slot, attached),
+            Request::Open(key) => return shared.open(ledger, slot, key),
+            Request::LetGo { object } => shared.let_go(ledger, slot, object),
+            Request::Exists { object } => shared.exists(object),
+        };
+        (reply, None)
     }
 
     fn report(&self) -> Reply {
@@ -194,6 +209,7 @@ impl State {
     fn drain_disconnects(&mut self) {
         let mut fds: Vec<_> =
             self.clients.values().map(|client| PollFd::new(client.fd.as_fd(), PollFlags::empty())).collect();
+        fds.extend(self.shared.watched().map(|fd| PollFd::new(fd, PollFlags::empty())));
         if !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..)) {
             return;
         }
@@ -207,7 +223,10 @@ impl State {
 
     fn dismiss(&mut self, fd: RawFd) {
         if let Some(client) = self.clients.remove(&fd) {
+            self.shared.dismiss(&mut self.ledger, client.slot);
             self.ledger.dismiss(client.slot);
+        } else {
+            self.shared.closed(&mut self.ledger, fd);
         }
     }
 }
@@ -219,9 +238,31 @@ fn answer(fd: &OwnedFd, reply: &Reply) {
     }
 }
 
+/// Sends `reply` with a descriptor.
+fn answer_with(fd: &OwnedFd, reply: &Reply, given: RawFd) {
+    if let Ok(packet) = serde_json::to_vec(reply) {
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        let control = [ControlMessage::ScmRights(std::slice::from_ref(&given))];
+        let _ = sendmsg::<UnixAddr>(fd.as_raw_fd(), &[IoSlice::new(&packet)], &control, flags, None);
+    }
+}
+
+/// A packet and the descriptor that came with it.
+fn receive(fd: RawFd, buffer: &mut [u8]) -> nix::Result<(usize, Option<OwnedFd>)> {
+    let mut control = nix::cmsg_space!([RawFd; 1]);
+    let mut slices = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<UnixAddr>(fd, &mut slices, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    // What does not fit into the space for one descriptor the kernel has closed.
+    let attached = message.cmsgs()?.find_map(|part| match part {
+        ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
+        _ => None,
+    });
+    Ok((message.bytes, attached.map(adopt)))
+}
+
 #[expect(unsafe_code)]
 // UNSAFETY: takes ownership of a raw descriptor.
 fn adopt(raw: RawFd) -> OwnedFd {
-    // SAFETY: accept4 has just returned this descriptor; nothing else owns it.
+    // SAFETY: the kernel has just installed this descriptor for us; nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(raw) }
 }

@@ -6,13 +6,25 @@ use ffi_headers::cuda::*;
 
 use crate::abi::{Out, Outcome, driver_functions};
 use crate::context::{self, Context};
-use crate::driver::{driver, in_context};
+use crate::driver::{Driver, driver, in_context};
 use crate::stream::synchronise_context;
 
 /// Greatest and least stream priority, as the modelled devices have them.
 pub const PRIORITIES: (i32, i32) = (-5, 0);
 /// API version of contexts made by the first form of cuCtxCreate, and by all later ones.
 const API_VERSIONS: (u32, u32) = (3010, 3020);
+
+/// Ends a context that the program made; a primary or a green one does not end so.
+fn destroy(context: &'static Context) -> Outcome {
+    if context.primary || context.is_green() {
+        return Err(CUDA_ERROR_INVALID_CONTEXT);
+    }
+    let driver = driver()?;
+    driver.contexts.lock().retain(|other| !std::ptr::eq(*other, context));
+    driver.end(context);
+    context::pop_if_top(context);
+    Ok(())
+}
 
 driver_functions! {
     extern "C" fn cuCtxCreate(context: Out<CUcontext>, flags: u32, device: CUdevice) {
@@ -31,15 +43,22 @@ driver_functions! {
         create(context, flags, device, API_VERSIONS.1)?;
     }
 
-    extern "C" fn cuCtxDestroy, extern "C" fn cuCtxDestroy_v2 (context: CUcontext) {
-        let driver = driver()?;
-        let found = driver.context(context)?;
-        if found.primary {
-            return Err(CUDA_ERROR_INVALID_CONTEXT);
+    /// Without parameters as the second form. Contexts that share a device with a graphics client are not modelled.
+    extern "C" fn cuCtxCreate_v4(context: Out<CUcontext>, parameters: Out<CUctxCreateParams>, flags: u32, device: CUdevice) {
+        if let Some(given) = parameters.as_input().get_optional() {
+            driver()?;
+            match (given.numExecAffinityParams, given.cigParams.is_null()) {
+                (0, true) => {}
+                (0, false) => return Err(CUDA_ERROR_NOT_SUPPORTED),
+                (_, true) => return Err(CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY),
+                (_, false) => return Err(CUDA_ERROR_INVALID_VALUE),
+            }
         }
-        driver.contexts.lock().retain(|other| !std::ptr::eq(*other, found));
-        driver.end(found);
-        context::pop_if_top(found);
+        create(context, flags, device, API_VERSIONS.1)?;
+    }
+
+    extern "C" fn cuCtxDestroy, extern "C" fn cuCtxDestroy_v2 (context: CUcontext) {
+        destroy(driver()?.context(context)?)?;
     }
 
     extern "C" fn cuCtxAttach(context: Out<CUcontext>, flags: u32) {
@@ -48,10 +67,17 @@ driver_functions! {
             return Err(CUDA_ERROR_INVALID_VALUE);
         }
         context.set(current.handle())?;
+        current.attach();
     }
 
     extern "C" fn cuCtxDetach(context: CUcontext) {
-        driver()?.context(context)?;
+        let found = driver()?.context(context)?;
+        if !context::top().is_some_and(|top| std::ptr::eq(top, found)) {
+            return Err(CUDA_ERROR_INVALID_CONTEXT);
+        }
+        if !found.detach() {
+            destroy(found)?;
+        }
     }
 
     extern "C" fn cuCtxPushCurrent, extern "C" fn cuCtxPushCurrent_v2 (context: CUcontext) {
@@ -91,8 +117,19 @@ driver_functions! {
         device.set(context.device as CUdevice)?;
     }
 
+    extern "C" fn cuCtxGetDevice_v2(device: Out<CUdevice>, context: CUcontext) {
+        device.set(live(context)?.1.device as CUdevice)?;
+    }
+
     extern "C" fn cuCtxSynchronize() {
         let (driver, context) = in_context()?;
+        crate::graph::capture::context_waits(driver, context)?;
+        synchronise_context(driver, context);
+    }
+
+    extern "C" fn cuCtxSynchronize_v2(context: CUcontext) {
+        let (driver, context) = live(context)?;
+        crate::graph::capture::context_waits(driver, context)?;
         synchronise_context(driver, context);
     }
 
@@ -111,7 +148,7 @@ driver_functions! {
 
     extern "C" fn cuCtxGetId(context: CUcontext, id: Out<u64>) {
         let found = if context.is_null() { in_context()?.1 } else { driver()?.context(context)? };
-        id.set(u64::from(found.id))?;
+        id.set(u64::from(found.number()))?;
     }
 
     extern "C" fn cuCtxGetApiVersion(context: CUcontext, version: Out<u32>) {
@@ -125,8 +162,8 @@ driver_functions! {
     }
 
     extern "C" fn cuCtxSetLimit(limit: CUlimit, value: usize) {
-        let (_, context) = in_context()?;
-        context.settings.lock().set_limit(limit, value)?;
+        let (driver, context) = in_context()?;
+        driver.set_limit(context, limit, value)?;
     }
 
     extern "C" fn cuCtxGetCacheConfig(config: Out<CUfunc_cache>) {
@@ -179,6 +216,16 @@ fn create(place: Out<CUcontext>, flags: u32, device: CUdevice, api_version: u32)
     driver.contexts.lock().push(context);
     context::push(context);
     place.set(context.handle())
+}
+
+/// The live context behind a handle; null stands for the current one.
+pub fn live(context: CUcontext) -> Outcome<(&'static Driver, &'static Context)> {
+    if context.is_null() {
+        return in_context();
+    }
+    let driver = driver()?;
+    let found = driver.context(context)?;
+    if found.is_live() { Ok((driver, found)) } else { Err(CUDA_ERROR_CONTEXT_IS_DESTROYED) }
 }
 
 /// At most one scheduling policy, and no unknown bit.

@@ -6,6 +6,7 @@ use ffi_headers::cuda::*;
 
 use crate::abi::{Out, Outcome, driver_functions};
 use crate::driver::{driver, in_context};
+use crate::graph::capture::unsafe_call;
 
 const ALLOCATION_FLAGS: u32 = CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP | CU_MEMHOSTALLOC_WRITECOMBINED;
 const REGISTRATION_FLAGS: u32 = CU_MEMHOSTREGISTER_PORTABLE
@@ -24,11 +25,13 @@ driver_functions! {
 
     extern "C" fn cuMemFreeHost(address: *mut c_void) {
         let driver = driver()?;
+        unsafe_call(driver)?;
         driver.host.lock().free(address as u64)?;
     }
 
-    extern "C" fn cuMemHostRegister_v2(address: *mut c_void, bytes: usize, flags: u32) {
+    extern "C" fn cuMemHostRegister, extern "C" fn cuMemHostRegister_v2 (address: *mut c_void, bytes: usize, flags: u32) {
         let (driver, _) = in_context()?;
+        unsafe_call(driver)?;
         if flags & !REGISTRATION_FLAGS != 0 {
             return Err(CUDA_ERROR_INVALID_VALUE);
         }
@@ -37,6 +40,7 @@ driver_functions! {
 
     extern "C" fn cuMemHostUnregister(address: *mut c_void) {
         let (driver, _) = in_context()?;
+        unsafe_call(driver)?;
         driver.host.lock().unregister(address as u64)?;
     }
 
@@ -58,8 +62,9 @@ driver_functions! {
     }
 }
 
-fn allocate(place: Out<*mut c_void>, bytes: usize, flags: u32) -> Outcome {
+pub(super) fn allocate(place: Out<*mut c_void>, bytes: usize, flags: u32) -> Outcome {
     let (driver, _) = in_context()?;
+    unsafe_call(driver)?;
     let place = place.required()?;
     if flags & !ALLOCATION_FLAGS != 0 {
         return Err(CUDA_ERROR_INVALID_VALUE);

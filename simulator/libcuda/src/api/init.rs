@@ -19,9 +19,7 @@ driver_functions! {
     }
 
     extern "C" fn cuDriverGetVersion(version: Out<i32>) {
-        let known = driver().map(|driver| driver.simulation);
-        let found = known.or_else(|_| simulator::client::connect().map_err(|_| CUDA_ERROR_NO_DEVICE));
-        version.set(found.map_or(VERSION_WITHOUT_DEVICE, |simulation| simulation.cuda_driver_version()))?;
+        version.set(driver_version())?;
     }
 
     /// The tables behind this function are private to the vendor; none is imitated.
@@ -38,4 +36,11 @@ driver_functions! {
     extern "C" fn cuProfilerStop() {
         driver()?;
     }
+}
+
+/// CUDA version of the driver that is presented: 1000 × major + 10 × minor.
+pub fn driver_version() -> i32 {
+    let known = driver().map(|driver| driver.simulation);
+    let found = known.or_else(|_| simulator::client::connect().map_err(|_| CUDA_ERROR_NO_DEVICE));
+    found.map_or(VERSION_WITHOUT_DEVICE, |simulation| simulation.cuda_driver_version())
 }

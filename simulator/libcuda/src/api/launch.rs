@@ -1,27 +1,14 @@
 //! Kernel launches. A kernel takes its time on the device and computes nothing.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::c_void;
 
 use ffi_headers::cuda::*;
-use parking_lot::MutexGuard;
 
 use crate::abi::{In, Out, Outcome, driver_functions};
-use crate::driver::{Driver, driver};
-use crate::module::FunctionSettings;
+use crate::driver::driver;
+use crate::graph::{Action, capture};
+use crate::launch::{Launch, Shape, with_function};
 use crate::stream::{NullStream, Stream};
-use crate::timeline::Work;
-
-/// Most threads in a block, and most in each direction.
-const BLOCK_THREADS: u64 = 1024;
-const BLOCK_LIMITS: [u32; 3] = [1024, 1024, 64];
-const GRID_LIMITS: [u32; 3] = [i32::MAX as u32, 65_535, 65_535];
-
-/// The shape of a launch.
-struct Shape {
-    grid: [u32; 3],
-    block: [u32; 3],
-    shared_bytes: u32,
-}
 
 driver_functions! {
     extern "C" fn cuLaunchKernel, extern "C" fn cuLaunchKernel_ptsz [null] (
@@ -118,52 +105,15 @@ driver_functions! {
     }
 }
 
-impl Shape {
-    fn threads(&self) -> u64 {
-        self.block.iter().map(|n| u64::from(*n)).product()
-    }
-
-    fn blocks(&self) -> u64 {
-        self.grid.iter().fold(1, |product, n| product.saturating_mul(u64::from(*n)))
-    }
-
-    /// Refuses what no device runs, or what the function was not prepared for.
-    fn check(&self, settings: &FunctionSettings, info: &simulator::device::DeviceInfo) -> Outcome {
-        let within = |sizes: &[u32; 3], limits: &[u32; 3]| {
-            sizes.iter().zip(limits).all(|(size, limit)| (1..=*limit).contains(size))
-        };
-        let shared = settings.attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, info)?;
-        let good = within(&self.grid, &GRID_LIMITS)
-            && within(&self.block, &BLOCK_LIMITS)
-            && self.threads() <= BLOCK_THREADS
-            && i64::from(self.shared_bytes) <= i64::from(shared);
-        if good { Ok(()) } else { Err(CUDA_ERROR_INVALID_VALUE) }
-    }
-}
-
-/// Runs `body` with the name and settings behind the handle of a function, or of a kernel in its place.
-fn with_function<T>(
-    driver: &Driver,
-    handle: CUfunction,
-    body: impl FnOnce(&CStr, MutexGuard<'_, FunctionSettings>) -> Outcome<T>,
-) -> Outcome<T> {
-    if let Some(function) = driver.functions.get(handle) {
-        return body(&function.name, function.settings.lock());
-    }
-    let kernel = driver.kernels.get(handle).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
-    body(&kernel.name, kernel.settings.lock())
-}
-
 fn launch(function: CUfunction, shape: &Shape, stream: CUstream, null: NullStream) -> Outcome {
     let (driver, stream) = Stream::resolve(stream, null)?;
     let device = driver.device_of(stream.context);
-    with_function(driver, function, |name, settings| {
-        shape.check(&settings, device.info)?;
-        drop(settings);
-        let name = name.to_str().unwrap_or_default();
-        device.submit(driver, &stream, Work::Kernel { name, blocks: shape.blocks(), threads: shape.threads() });
-        Ok(())
-    })
+    let launch = Launch::of(driver, function, shape, stream.context)?;
+    if capture::add(driver, &stream, || Ok(Action::kernel(driver, function, shape)))? {
+        return Ok(());
+    }
+    device.submit(driver, &stream, launch.work());
+    Ok(())
 }
 
 /// All blocks of a cooperative launch must be resident at once.
@@ -179,7 +129,7 @@ fn cooperative(function: CUfunction, shape: &Shape, stream: CUstream, null: Null
 
 fn old_launch(function: CUfunction, grid: [i32; 2], stream: CUstream) -> Outcome {
     let driver = driver()?;
-    let (x, y, z, shared_bytes) = with_function(driver, function, |_, settings| {
+    let (x, y, z, shared_bytes) = with_function(driver, function, None, |_, settings| {
         let (x, y, z) = settings.block_shape;
         Ok((x, y, z, settings.shared_bytes))
     })?;

@@ -70,6 +70,10 @@ driver_functions! {
         function.required()?.set(module.function(driver, handle, &kernel.name)?)?;
     }
 
+    extern "C" fn cuKernelGetLibrary(library: Out<CUlibrary>, kernel: CUkernel) {
+        library.set(find(driver()?, kernel)?.library as CUlibrary)?;
+    }
+
     extern "C" fn cuKernelGetName(name: Out<*const c_char>, kernel: CUkernel) {
         name.set(find(driver()?, kernel)?.name.as_ptr())?;
     }
@@ -103,6 +107,6 @@ fn find(driver: &Driver, kernel: CUkernel) -> Outcome<Arc<Kernel>> {
 fn module_of(library: CUlibrary) -> Outcome<(Arc<Module>, CUmodule)> {
     let (driver, context) = in_context()?;
     let library = driver.libraries.get(library).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
-    let handle = library.module(driver, context);
+    let handle = library.module(driver, context)?;
     Ok((driver.modules.get(handle).ok_or(CUDA_ERROR_INVALID_HANDLE)?, handle))
 }

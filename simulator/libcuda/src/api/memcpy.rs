@@ -1,102 +1,126 @@
-//! Copies in one, two and three dimensions.
+//! Copies in one, two and three dimensions, between host, device and arrays.
 
 use std::ffi::c_void;
-use std::sync::Arc;
 
 use ffi_headers::cuda::*;
 
 use crate::abi::{In, Outcome, driver_functions};
-use crate::copy::{self, Extent, Lines, Side};
-use crate::driver::{Driver, driver};
+use crate::driver::driver;
+use crate::graph::{Action, Opaque, capture};
 use crate::stream::{NullStream, Stream};
-use crate::timeline::{Work, wait_until};
+use crate::timeline::wait_until;
+use crate::transfer::{self, Transfer};
 
-const DEFAULT: CUstream = std::ptr::null_mut();
+pub const DEFAULT: CUstream = std::ptr::null_mut();
+const HOST: CUmemorytype = CU_MEMORYTYPE_HOST;
+const DEVICE: CUmemorytype = CU_MEMORYTYPE_DEVICE;
+const UNIFIED: CUmemorytype = CU_MEMORYTYPE_UNIFIED;
 
 driver_functions! {
     extern "C" fn cuMemcpy, extern "C" fn cuMemcpy_ptds [null] (target: CUdeviceptr, source: CUdeviceptr, bytes: usize) {
-        linear((Side::Unified, target), (Side::Unified, source), bytes, DEFAULT, null, true)?;
+        linear((UNIFIED, target), (UNIFIED, source), bytes, DEFAULT, null, true)?;
     }
 
     extern "C" fn cuMemcpyAsync, extern "C" fn cuMemcpyAsync_ptsz [null] (target: CUdeviceptr, source: CUdeviceptr, bytes: usize, stream: CUstream) {
-        linear((Side::Unified, target), (Side::Unified, source), bytes, stream, null, false)?;
+        linear((UNIFIED, target), (UNIFIED, source), bytes, stream, null, false)?;
     }
 
     extern "C" fn cuMemcpyHtoD_v2, extern "C" fn cuMemcpyHtoD_v2_ptds [null] (target: CUdeviceptr, source: *const c_void, bytes: usize) {
-        linear((Side::Device, target), (Side::Host, source as u64), bytes, DEFAULT, null, true)?;
+        linear((DEVICE, target), (HOST, source as u64), bytes, DEFAULT, null, true)?;
     }
 
     extern "C" fn cuMemcpyHtoDAsync_v2, extern "C" fn cuMemcpyHtoDAsync_v2_ptsz [null] (target: CUdeviceptr, source: *const c_void, bytes: usize, stream: CUstream) {
-        linear((Side::Device, target), (Side::Host, source as u64), bytes, stream, null, false)?;
+        linear((DEVICE, target), (HOST, source as u64), bytes, stream, null, false)?;
     }
 
     extern "C" fn cuMemcpyDtoH_v2, extern "C" fn cuMemcpyDtoH_v2_ptds [null] (target: *mut c_void, source: CUdeviceptr, bytes: usize) {
-        linear((Side::Host, target as u64), (Side::Device, source), bytes, DEFAULT, null, true)?;
+        linear((HOST, target as u64), (DEVICE, source), bytes, DEFAULT, null, true)?;
     }
 
     extern "C" fn cuMemcpyDtoHAsync_v2, extern "C" fn cuMemcpyDtoHAsync_v2_ptsz [null] (target: *mut c_void, source: CUdeviceptr, bytes: usize, stream: CUstream) {
-        linear((Side::Host, target as u64), (Side::Device, source), bytes, stream, null, false)?;
+        linear((HOST, target as u64), (DEVICE, source), bytes, stream, null, false)?;
     }
 
     extern "C" fn cuMemcpyDtoD_v2, extern "C" fn cuMemcpyDtoD_v2_ptds [null] (target: CUdeviceptr, source: CUdeviceptr, bytes: usize) {
-        linear((Side::Device, target), (Side::Device, source), bytes, DEFAULT, null, true)?;
+        linear((DEVICE, target), (DEVICE, source), bytes, DEFAULT, null, true)?;
     }
 
     extern "C" fn cuMemcpyDtoDAsync_v2, extern "C" fn cuMemcpyDtoDAsync_v2_ptsz [null] (target: CUdeviceptr, source: CUdeviceptr, bytes: usize, stream: CUstream) {
-        linear((Side::Device, target), (Side::Device, source), bytes, stream, null, false)?;
+        linear((DEVICE, target), (DEVICE, source), bytes, stream, null, false)?;
     }
 
     extern "C" fn cuMemcpyPeer, extern "C" fn cuMemcpyPeer_ptds [null] (target: CUdeviceptr, target_context: CUcontext, source: CUdeviceptr, source_context: CUcontext, bytes: usize) {
         check_contexts(target_context, source_context)?;
-        linear((Side::Device, target), (Side::Device, source), bytes, DEFAULT, null, true)?;
+        linear((DEVICE, target), (DEVICE, source), bytes, DEFAULT, null, true)?;
     }
 
     extern "C" fn cuMemcpyPeerAsync, extern "C" fn cuMemcpyPeerAsync_ptsz [null] (target: CUdeviceptr, target_context: CUcontext, source: CUdeviceptr, source_context: CUcontext, bytes: usize, stream: CUstream) {
         check_contexts(target_context, source_context)?;
-        linear((Side::Device, target), (Side::Device, source), bytes, stream, null, false)?;
+        linear((DEVICE, target), (DEVICE, source), bytes, stream, null, false)?;
     }
 
     extern "C" fn cuMemcpy2D_v2, extern "C" fn cuMemcpy2D_v2_ptds, extern "C" fn cuMemcpy2DUnaligned_v2, extern "C" fn cuMemcpy2DUnaligned_v2_ptds [null] (copy: In<CUDA_MEMCPY2D>) {
-        let (target, source, extent) = planar(&copy.get()?)?;
-        run(&target, &source, &extent, DEFAULT, null, true)?;
+        run(&transfer::planar(&copy.get()?), DEFAULT, null, true)?;
     }
 
     extern "C" fn cuMemcpy2DAsync_v2, extern "C" fn cuMemcpy2DAsync_v2_ptsz [null] (copy: In<CUDA_MEMCPY2D>, stream: CUstream) {
-        let (target, source, extent) = planar(&copy.get()?)?;
-        run(&target, &source, &extent, stream, null, false)?;
+        run(&transfer::planar(&copy.get()?), stream, null, false)?;
     }
 
     extern "C" fn cuMemcpy3D_v2, extern "C" fn cuMemcpy3D_v2_ptds [null] (copy: In<CUDA_MEMCPY3D>) {
-        let (target, source, extent) = spatial(&copy.get()?)?;
-        run(&target, &source, &extent, DEFAULT, null, true)?;
+        run(&copy.get()?, DEFAULT, null, true)?;
     }
 
     extern "C" fn cuMemcpy3DAsync_v2, extern "C" fn cuMemcpy3DAsync_v2_ptsz [null] (copy: In<CUDA_MEMCPY3D>, stream: CUstream) {
-        let (target, source, extent) = spatial(&copy.get()?)?;
-        run(&target, &source, &extent, stream, null, false)?;
+        run(&copy.get()?, stream, null, false)?;
     }
 
     extern "C" fn cuMemcpy3DPeer, extern "C" fn cuMemcpy3DPeer_ptds [null] (copy: In<CUDA_MEMCPY3D_PEER>) {
-        let (target, source, extent) = spatial_peer(&copy.get()?)?;
-        run(&target, &source, &extent, DEFAULT, null, true)?;
+        run(&between_contexts(&copy.get()?)?, DEFAULT, null, true)?;
     }
 
     extern "C" fn cuMemcpy3DPeerAsync, extern "C" fn cuMemcpy3DPeerAsync_ptsz [null] (copy: In<CUDA_MEMCPY3D_PEER>, stream: CUstream) {
-        let (target, source, extent) = spatial_peer(&copy.get()?)?;
-        run(&target, &source, &extent, stream, null, false)?;
+        run(&between_contexts(&copy.get()?)?, stream, null, false)?;
+    }
+
+    extern "C" fn cuMemcpyAtoH_v2, extern "C" fn cuMemcpyAtoH_v2_ptds [null] (target: *mut c_void, source: CUarray, offset: usize, bytes: usize) {
+        run(&from_array(source, offset, (HOST, target as u64), bytes), DEFAULT, null, true)?;
+    }
+
+    extern "C" fn cuMemcpyAtoHAsync_v2, extern "C" fn cuMemcpyAtoHAsync_v2_ptsz [null] (target: *mut c_void, source: CUarray, offset: usize, bytes: usize, stream: CUstream) {
+        run(&from_array(source, offset, (HOST, target as u64), bytes), stream, null, false)?;
+    }
+
+    extern "C" fn cuMemcpyAtoD_v2, extern "C" fn cuMemcpyAtoD_v2_ptds [null] (target: CUdeviceptr, source: CUarray, offset: usize, bytes: usize) {
+        run(&from_array(source, offset, (DEVICE, target), bytes), DEFAULT, null, true)?;
+    }
+
+    extern "C" fn cuMemcpyHtoA_v2, extern "C" fn cuMemcpyHtoA_v2_ptds [null] (target: CUarray, offset: usize, source: *const c_void, bytes: usize) {
+        run(&to_array(target, offset, (HOST, source as u64), bytes), DEFAULT, null, true)?;
+    }
+
+    extern "C" fn cuMemcpyHtoAAsync_v2, extern "C" fn cuMemcpyHtoAAsync_v2_ptsz [null] (target: CUarray, offset: usize, source: *const c_void, bytes: usize, stream: CUstream) {
+        run(&to_array(target, offset, (HOST, source as u64), bytes), stream, null, false)?;
+    }
+
+    extern "C" fn cuMemcpyDtoA_v2, extern "C" fn cuMemcpyDtoA_v2_ptds [null] (target: CUarray, offset: usize, source: CUdeviceptr, bytes: usize) {
+        run(&to_array(target, offset, (DEVICE, source), bytes), DEFAULT, null, true)?;
+    }
+
+    extern "C" fn cuMemcpyAtoA_v2, extern "C" fn cuMemcpyAtoA_v2_ptds [null] (target: CUarray, target_offset: usize, source: CUarray, source_offset: usize, bytes: usize) {
+        run(&between_arrays((target, target_offset), (source, source_offset), bytes), DEFAULT, null, true)?;
     }
 }
 
-fn linear(
-    target: (Side, u64),
-    source: (Side, u64),
+pub fn linear(
+    target: (CUmemorytype, u64),
+    source: (CUmemorytype, u64),
     bytes: usize,
     stream: CUstream,
     null: NullStream,
     wait: bool,
 ) -> Outcome {
-    let (target, source) = (Lines::flat(target.0, target.1), Lines::flat(source.0, source.1));
-    run(&target, &source, &Extent::line(bytes), stream, null, wait)
+    run(&transfer::linear(target, source, bytes), stream, null, wait)
 }
 
 fn check_contexts(target: CUcontext, source: CUcontext) -> Outcome {
@@ -107,76 +131,69 @@ fn check_contexts(target: CUcontext, source: CUcontext) -> Outcome {
 }
 
 /// Checks, queues the time of the copy, moves the bytes now, and waits for the time if the call does.
-fn run(target: &Lines, source: &Lines, extent: &Extent, stream: CUstream, null: NullStream, wait: bool) -> Outcome {
+pub fn run(copy: &CUDA_MEMCPY3D, stream: CUstream, null: NullStream, wait: bool) -> Outcome {
     let (driver, stream) = Stream::resolve(stream, null)?;
-    let bytes = extent.bytes().ok_or(CUDA_ERROR_INVALID_VALUE)?;
-    if bytes == 0 {
+    if wait {
+        capture::unsupported(driver, &stream)?;
+        capture::unsafe_call(driver)?;
+    } else if capture::add(driver, &stream, || Ok(Action::Copy(Opaque(*copy))))? {
         return Ok(());
     }
-    copy::check_copy(driver, target, source, extent)?;
+    let Some(transfer) = Transfer::of(driver, copy)? else { return Ok(()) };
     stream.wait_for_host_calls();
-    let end = queue(driver, &stream, target, source, bytes);
-    copy::run(target, source, extent);
+    let end = driver.device_of(stream.context).submit(driver, &stream, transfer.work(driver));
+    transfer.run();
     if wait {
         wait_until(end);
     }
     Ok(())
 }
 
-fn queue(driver: &Driver, stream: &Arc<Stream>, target: &Lines, source: &Lines, bytes: u64) -> u64 {
-    let within_device = target.on_device(driver) && source.on_device(driver);
-    let work = if within_device { Work::DeviceCopy(bytes) } else { Work::HostCopy(bytes) };
-    driver.device_of(stream.context).submit(driver, stream, work)
+/// From `offset` bytes on in the first row of an array.
+pub fn from_array(array: CUarray, offset: usize, target: (CUmemorytype, u64), bytes: usize) -> CUDA_MEMCPY3D {
+    let plain = transfer::linear(target, (CU_MEMORYTYPE_ARRAY, 0), bytes);
+    CUDA_MEMCPY3D { srcArray: array, srcXInBytes: offset, ..plain }
 }
 
-/// The address that one side of a 2D or 3D copy names. Arrays are not modelled.
-fn side(kind: CUmemorytype, host: *const c_void, device: CUdeviceptr) -> Outcome<(Side, u64)> {
-    match kind {
-        CU_MEMORYTYPE_HOST => Ok((Side::Host, host as u64)),
-        CU_MEMORYTYPE_DEVICE => Ok((Side::Device, device)),
-        CU_MEMORYTYPE_UNIFIED => Ok((Side::Unified, device)),
-        CU_MEMORYTYPE_ARRAY => Err(CUDA_ERROR_NOT_SUPPORTED),
-        _ => Err(CUDA_ERROR_INVALID_VALUE),
-    }
+/// To `offset` bytes and later in the first row of an array.
+pub fn to_array(array: CUarray, offset: usize, source: (CUmemorytype, u64), bytes: usize) -> CUDA_MEMCPY3D {
+    let plain = transfer::linear((CU_MEMORYTYPE_ARRAY, 0), source, bytes);
+    CUDA_MEMCPY3D { dstArray: array, dstXInBytes: offset, ..plain }
 }
 
-/// Lines from the offset that a copy descriptor gives; a pitch of 0 means that lines follow one another.
-fn lines((side, base): (Side, u64), offset: [usize; 3], pitch: usize, height: usize, extent: &Extent) -> Lines {
-    let [x, y, z] = offset.map(|part| part as u64);
-    let pitch = if pitch == 0 { extent.width } else { pitch as u64 };
-    let plane = pitch.saturating_mul(if height == 0 { extent.height } else { height as u64 });
-    let base = base.wrapping_add(x).wrapping_add(y.wrapping_mul(pitch)).wrapping_add(z.wrapping_mul(plane));
-    Lines { side, base, pitch, plane }
+/// From one array's first row to another's, each with its offset in bytes.
+pub fn between_arrays(target: (CUarray, usize), source: (CUarray, usize), bytes: usize) -> CUDA_MEMCPY3D {
+    let plain = to_array(target.0, target.1, (CU_MEMORYTYPE_ARRAY, 0), bytes);
+    CUDA_MEMCPY3D { srcArray: source.0, srcXInBytes: source.1, ..plain }
 }
 
-fn planar(copy: &CUDA_MEMCPY2D) -> Outcome<(Lines, Lines, Extent)> {
-    let extent = Extent { width: copy.WidthInBytes as u64, height: copy.Height as u64, depth: 1 };
-    let target = side(copy.dstMemoryType, copy.dstHost, copy.dstDevice)?;
-    let source = side(copy.srcMemoryType, copy.srcHost, copy.srcDevice)?;
-    let target = lines(target, [copy.dstXInBytes, copy.dstY, 0], copy.dstPitch, 0, &extent);
-    let source = lines(source, [copy.srcXInBytes, copy.srcY, 0], copy.srcPitch, 0, &extent);
-    Ok((target, source, extent))
-}
-
-macro_rules! spatial_copy {
-    ($copy:ident) => {{
-        let extent =
-            Extent { width: $copy.WidthInBytes as u64, height: $copy.Height as u64, depth: $copy.Depth as u64 };
-        let target = side($copy.dstMemoryType, $copy.dstHost, $copy.dstDevice)?;
-        let source = side($copy.srcMemoryType, $copy.srcHost, $copy.srcDevice)?;
-        let to = [$copy.dstXInBytes, $copy.dstY, $copy.dstZ];
-        let from = [$copy.srcXInBytes, $copy.srcY, $copy.srcZ];
-        let target = lines(target, to, $copy.dstPitch, $copy.dstHeight, &extent);
-        let source = lines(source, from, $copy.srcPitch, $copy.srcHeight, &extent);
-        Ok((target, source, extent))
-    }};
-}
-
-fn spatial(copy: &CUDA_MEMCPY3D) -> Outcome<(Lines, Lines, Extent)> {
-    spatial_copy!(copy)
-}
-
-fn spatial_peer(copy: &CUDA_MEMCPY3D_PEER) -> Outcome<(Lines, Lines, Extent)> {
+/// The descriptor without the contexts, which must exist.
+fn between_contexts(copy: &CUDA_MEMCPY3D_PEER) -> Outcome<CUDA_MEMCPY3D> {
     check_contexts(copy.dstContext, copy.srcContext)?;
-    spatial_copy!(copy)
+    Ok(CUDA_MEMCPY3D {
+        srcXInBytes: copy.srcXInBytes,
+        srcY: copy.srcY,
+        srcZ: copy.srcZ,
+        srcLOD: copy.srcLOD,
+        srcMemoryType: copy.srcMemoryType,
+        srcHost: copy.srcHost,
+        srcDevice: copy.srcDevice,
+        srcArray: copy.srcArray,
+        srcPitch: copy.srcPitch,
+        srcHeight: copy.srcHeight,
+        dstXInBytes: copy.dstXInBytes,
+        dstY: copy.dstY,
+        dstZ: copy.dstZ,
+        dstLOD: copy.dstLOD,
+        dstMemoryType: copy.dstMemoryType,
+        dstHost: copy.dstHost,
+        dstDevice: copy.dstDevice,
+        dstArray: copy.dstArray,
+        dstPitch: copy.dstPitch,
+        dstHeight: copy.dstHeight,
+        WidthInBytes: copy.WidthInBytes,
+        Height: copy.Height,
+        Depth: copy.Depth,
+        ..Default::default()
+    })
 }

@@ -5,8 +5,9 @@ use ffi_headers::cuda::*;
 use crate::abi::{Out, Outcome, driver_functions};
 use crate::context;
 use crate::driver::{driver, in_context, memory_code};
-use crate::memory::{Source, UNIT};
-use crate::stream::{Stream, wait_if_busy};
+use crate::graph::capture::unsafe_call;
+use crate::memory::UNIT;
+use crate::stream::wait_if_busy;
 
 driver_functions! {
     extern "C" fn cuMemGetInfo_v2(free: Out<usize>, total: Out<usize>) {
@@ -28,11 +29,8 @@ driver_functions! {
     extern "C" fn cuMemAllocPitch_v2(place: Out<CUdeviceptr>, pitch: Out<usize>, width: usize, height: usize, element: u32) {
         in_context()?;
         let pitch = pitch.required()?;
-        if ![4, 8, 16].contains(&element) || width == 0 || height == 0 {
-            return Err(CUDA_ERROR_INVALID_VALUE);
-        }
-        let line = width.checked_next_multiple_of(UNIT as usize).ok_or(CUDA_ERROR_INVALID_VALUE)?;
-        allocate(place, (line as u64).checked_mul(height as u64).ok_or(CUDA_ERROR_OUT_OF_MEMORY)?, false)?;
+        let (line, bytes) = pitched(width, height, element)?;
+        allocate(place, bytes, false)?;
         pitch.set(line)?;
     }
 
@@ -44,46 +42,14 @@ driver_functions! {
         allocate(place, bytes as u64, true)?;
     }
 
-    /// Needs no current context; waits for the work of the one that is current, as it may use the memory.
     extern "C" fn cuMemFree_v2(address: CUdeviceptr) {
-        let driver = driver()?;
-        if address != 0 {
-            let device = driver.device_at(address).ok_or(CUDA_ERROR_INVALID_VALUE)?;
-            if let Some(context) = context::top().filter(|context| context.is_live()) {
-                wait_if_busy(context);
-            }
-            if !device.space().free(address) {
-                return Err(CUDA_ERROR_INVALID_VALUE);
-            }
-        }
+        free(address)?;
     }
 
     extern "C" fn cuMemGetAddressRange_v2(base: Out<CUdeviceptr>, size: Out<usize>, address: CUdeviceptr) {
-        let (driver, _) = in_context()?;
-        let device = driver.device_at(address).ok_or(CUDA_ERROR_NOT_FOUND)?;
-        let found = device.space().find(address).ok_or(CUDA_ERROR_NOT_FOUND)?;
-        base.set_if_wanted(found.base);
-        size.set_if_wanted(found.bytes as usize);
-    }
-
-    extern "C" fn cuMemAdvise(address: CUdeviceptr, bytes: usize, advice: CUmem_advise, _device: CUdevice) {
-        check_managed(address, bytes)?;
-        check_advice(advice)?;
-    }
-
-    extern "C" fn cuMemAdvise_v2(address: CUdeviceptr, bytes: usize, advice: CUmem_advise, _location: CUmemLocation) {
-        check_managed(address, bytes)?;
-        check_advice(advice)?;
-    }
-
-    extern "C" fn cuMemPrefetchAsync, extern "C" fn cuMemPrefetchAsync_ptsz [null] (address: CUdeviceptr, bytes: usize, _device: CUdevice, stream: CUstream) {
-        Stream::resolve(stream, null)?;
-        check_managed(address, bytes)?;
-    }
-
-    extern "C" fn cuMemPrefetchAsync_v2, extern "C" fn cuMemPrefetchAsync_v2_ptsz [null] (address: CUdeviceptr, bytes: usize, _location: CUmemLocation, _flags: u32, stream: CUstream) {
-        Stream::resolve(stream, null)?;
-        check_managed(address, bytes)?;
+        let (start, bytes) = address_range(address)?;
+        base.set_if_wanted(start);
+        size.set_if_wanted(bytes as usize);
     }
 }
 
@@ -94,6 +60,7 @@ fn info() -> Outcome<(u64, u64)> {
 
 fn allocate(place: Out<CUdeviceptr>, bytes: u64, managed: bool) -> Outcome {
     let (driver, context) = in_context()?;
+    unsafe_call(driver)?;
     let place = place.required()?;
     if bytes == 0 {
         return Err(CUDA_ERROR_INVALID_VALUE);
@@ -102,20 +69,39 @@ fn allocate(place: Out<CUdeviceptr>, bytes: u64, managed: bool) -> Outcome {
     place.set(address)
 }
 
-/// Refuses what is not within one managed allocation.
-fn check_managed(address: CUdeviceptr, bytes: usize) -> Outcome {
+/// First address and size of the allocation that holds `address`.
+pub(super) fn address_range(address: CUdeviceptr) -> Outcome<(CUdeviceptr, u64)> {
     let (driver, _) = in_context()?;
-    let found = driver.device_at(address).and_then(|device| device.space().find(address));
-    let fits = |found: crate::memory::Allocation| {
-        matches!(found.source, Source::Managed(_)) && bytes > 0 && bytes as u64 <= found.bytes - (address - found.base)
+    let found = match driver.device_at(address) {
+        Some(device) => device.space_at(address).find(address).map(|found| (found.base, found.bytes)),
+        None => driver.mapped.read().find(address).map(|found| (found.base, found.bytes)),
     };
-    if found.is_some_and(fits) { Ok(()) } else { Err(CUDA_ERROR_INVALID_VALUE) }
+    found.ok_or(CUDA_ERROR_NOT_FOUND)
 }
 
-fn check_advice(advice: CUmem_advise) -> Outcome {
-    if (CU_MEM_ADVISE_SET_READ_MOSTLY..=CU_MEM_ADVISE_UNSET_ACCESSED_BY).contains(&advice) {
-        Ok(())
-    } else {
-        Err(CUDA_ERROR_INVALID_VALUE)
+/// Bytes of a line, and of all lines, of a pitched allocation.
+pub(super) fn pitched(width: usize, height: usize, element: u32) -> Outcome<(usize, u64)> {
+    if ![4, 8, 16].contains(&element) || width == 0 || height == 0 {
+        return Err(CUDA_ERROR_INVALID_VALUE);
     }
+    let line = width.checked_next_multiple_of(UNIT as usize).ok_or(CUDA_ERROR_INVALID_VALUE)?;
+    Ok((line, (line as u64).checked_mul(height as u64).ok_or(CUDA_ERROR_OUT_OF_MEMORY)?))
+}
+
+/// Needs no current context; waits for the work of the one that is current, as it may use the memory.
+pub(super) fn free(address: CUdeviceptr) -> Outcome {
+    let driver = driver()?;
+    if address == 0 {
+        return Ok(());
+    }
+    unsafe_call(driver)?;
+    let device = driver.device_at(address);
+    if let Some(context) = context::top().filter(|context| context.is_live()) {
+        wait_if_busy(context);
+    }
+    let freed = match device {
+        Some(device) => device.space_at(address).free(address),
+        None => driver.mapped.write().close_pointer(address),
+    };
+    if freed { Ok(()) } else { Err(CUDA_ERROR_INVALID_VALUE) }
 }

@@ -3,9 +3,9 @@
 use ffi_headers::cuda::*;
 
 use crate::abi::{Outcome, driver_functions};
-use crate::copy::{self, Side};
+use crate::fill::Fill;
+use crate::graph::{Action, capture};
 use crate::stream::{NullStream, Stream};
-use crate::timeline::Work;
 
 const DEFAULT: CUstream = std::ptr::null_mut();
 
@@ -60,7 +60,7 @@ driver_functions! {
 }
 
 /// Fills `height` lines of `width` elements that begin `pitch` bytes apart. No form waits: a fill is device work.
-fn fill<T: Copy>(
+pub(super) fn fill<T: Into<u32>>(
     target: u64,
     pitch: usize,
     value: T,
@@ -70,20 +70,14 @@ fn fill<T: Copy>(
     null: NullStream,
 ) -> Outcome {
     let (driver, stream) = Stream::resolve(stream, null)?;
-    if width == 0 || height == 0 {
+    let elementSize = size_of::<T>() as u32;
+    let parameters = CUDA_MEMSET_NODE_PARAMS { dst: target, pitch, value: value.into(), elementSize, width, height };
+    if capture::add(driver, &stream, || Ok(Action::Fill(parameters)))? {
         return Ok(());
     }
-    let line = width.checked_mul(size_of::<T>()).ok_or(CUDA_ERROR_INVALID_VALUE)?;
-    if (height > 1 && pitch < line) || !target.is_multiple_of(size_of::<T>() as u64) {
-        return Err(CUDA_ERROR_INVALID_VALUE);
-    }
-    let reach =
-        pitch.checked_mul(height - 1).and_then(|lines| lines.checked_add(line)).ok_or(CUDA_ERROR_INVALID_VALUE)?;
-    copy::check(driver, Side::Device, target, reach as u64, true)?;
+    let Some(fill) = Fill::of(driver, &parameters)? else { return Ok(()) };
     stream.wait_for_host_calls();
-    driver.device_of(stream.context).submit(driver, &stream, Work::Fill((line * height) as u64));
-    for index in 0..height {
-        copy::fill(target + (index * pitch) as u64, value, width);
-    }
+    driver.device_of(stream.context).submit(driver, &stream, fill.work());
+    fill.run();
     Ok(())
 }

@@ -59,7 +59,7 @@ driver_functions! {
 fn load(place: Out<CUmodule>, image: impl FnOnce() -> Outcome<Image>) -> Outcome {
     let (driver, context) = in_context()?;
     let place = place.required()?;
-    place.set(Module::load(driver, context, Arc::new(image()?), &Weak::new()))
+    place.set(Module::load(driver, context, Arc::new(image()?), &Weak::new())?)
 }
 
 /// Reads an image from a file.

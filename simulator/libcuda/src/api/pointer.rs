@@ -6,7 +6,7 @@ use ffi_headers::cuda::*;
 
 use crate::abi::{In, Out, Outcome, driver_functions};
 use crate::driver::{Driver, driver};
-use crate::memory::Source;
+use crate::memory::{Backing, Mapped, Role, Source};
 
 driver_functions! {
     extern "C" fn cuPointerGetAttribute(data: Out<c_void>, attribute: CUpointer_attribute, address: CUdeviceptr) {
@@ -43,21 +43,7 @@ driver_functions! {
         }
         Known::find(driver, address).filter(|known| !known.host).ok_or(CUDA_ERROR_INVALID_VALUE)?;
     }
-
-    extern "C" fn cuMemRangeGetAttribute(data: Out<c_void>, size: usize, attribute: CUmem_range_attribute, address: CUdeviceptr, bytes: usize) {
-        let driver = driver()?;
-        let known = Known::find(driver, address).filter(|known| known.managed).ok_or(CUDA_ERROR_INVALID_VALUE)?;
-        if bytes == 0 || bytes as u64 > known.bytes - (address - known.base) || size < 4 || !size.is_multiple_of(4) {
-            return Err(CUDA_ERROR_INVALID_VALUE);
-        }
-        // No advice has an effect, so nothing has been set: 0 for a yes or no, "no location" for a location.
-        let nothing = if attribute == CU_MEM_RANGE_ATTRIBUTE_READ_MOSTLY { 0 } else { CU_DEVICE_INVALID_LOCATION };
-        data.required()?.of::<i32>().set_slice(std::iter::repeat_n(nothing, size / 4));
-    }
 }
-
-/// The vendor's value for "no device" in the answers about managed memory.
-const CU_DEVICE_INVALID_LOCATION: i32 = -2;
 
 /// A range that the driver knows.
 struct Known {
@@ -68,24 +54,59 @@ struct Known {
     pool: Option<u32>,
     host: bool,
     managed: bool,
+    /// Whether cuIpcGetMemHandle takes it.
+    ipc: bool,
+    /// Forms in which its memory can be handed to other processes.
+    handle_types: u32,
+    /// What the current device may do.
+    access: CUmemAccess_flags,
 }
 
 impl Known {
     fn find(driver: &Driver, address: u64) -> Option<Self> {
         if let Some(device) = driver.device_at(address) {
-            let found = device.space().find(address)?;
+            let found = device.space_at(address).find(address)?;
             let (context, pool) = match found.source {
                 Source::Device(owner) | Source::Managed(owner) => (Some(owner), None),
                 Source::Pool(pool) => (None, Some(pool)),
+                Source::Graph => (None, None),
             };
             let managed = matches!(found.source, Source::Managed(_));
             let (base, bytes, device) = (found.base, found.bytes, device.index);
-            return Some(Self { base, bytes, device, context, pool, host: false, managed });
+            let ipc = matches!(found.source, Source::Device(_));
+            return Some(Self { context, pool, managed, ipc, ..Self::plain(base, bytes, device) });
+        }
+        if let Some(found) = driver.mapped.read().find(address) {
+            return Some(Self::mapped(found));
         }
         let range = driver.host.lock().find(address)?;
         let (base, bytes) = (range.base, range.bytes as u64);
         let device = crate::context::top().map_or(0, |context| context.device);
-        Some(Self { base, bytes, device, context: None, pool: None, host: true, managed: false })
+        Some(Self { host: true, ..Self::plain(base, bytes, device) })
+    }
+
+    /// A range without anything particular.
+    fn plain(base: u64, bytes: u64, device: usize) -> Self {
+        let access = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+        let (host, managed, ipc, handle_types) = (false, false, false, CU_MEM_HANDLE_TYPE_NONE);
+        Self { base, bytes, device, context: None, pool: None, host, managed, ipc, handle_types, access }
+    }
+
+    fn mapped(found: &Mapped) -> Self {
+        let device = found.backing.device();
+        let (context, pool) = match found.role {
+            Role::Virtual | Role::External | Role::Array => (None, None),
+            Role::Ipc(context) => (Some(context), None),
+            Role::PoolPart(pool) => (None, Some(pool)),
+        };
+        let current = crate::context::top().map_or(0, |context| context.device);
+        let here = CUmemLocation { type_: CU_MEM_LOCATION_TYPE_DEVICE, id: current as i32 };
+        let (host, handle_types) = match &found.backing {
+            Backing::Memory(memory) => (device.is_none(), memory.properties.handle_types),
+            Backing::Multicast(multicast) => (false, multicast.handle_types as u32),
+        };
+        let plain = Self::plain(found.base, found.bytes, device.unwrap_or(current));
+        Self { context, pool, host, handle_types, access: found.access(&here), ..plain }
     }
 
     /// Writes the attribute; false when this range has none of that kind.
@@ -107,19 +128,28 @@ impl Known {
             CU_POINTER_ATTRIBUTE_BUFFER_ID => data.of::<u64>().set(self.base)?,
             CU_POINTER_ATTRIBUTE_IS_MANAGED => data.of::<u32>().set(u32::from(self.managed))?,
             CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL => data.of::<i32>().set(self.device as i32)?,
-            CU_POINTER_ATTRIBUTE_RANGE_START_ADDR => data.of::<u64>().set(self.base)?,
-            CU_POINTER_ATTRIBUTE_RANGE_SIZE => data.of::<usize>().set(self.bytes as usize)?,
+            CU_POINTER_ATTRIBUTE_RANGE_START_ADDR | CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR => {
+                data.of::<u64>().set(self.base)?
+            }
+            CU_POINTER_ATTRIBUTE_RANGE_SIZE | CU_POINTER_ATTRIBUTE_MAPPING_SIZE => {
+                data.of::<usize>().set(self.bytes as usize)?
+            }
             CU_POINTER_ATTRIBUTE_MAPPED => data.of::<u32>().set(1)?,
             CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE => {
                 let pool = driver.pools.select(|pool| Some(pool.id) == self.pool).pop();
                 let handle = pool.map_or(std::ptr::null(), |pool| std::sync::Arc::as_ptr(&pool));
                 data.of::<CUmemoryPool>().set(handle.cast_mut().cast())?;
             }
-            CU_POINTER_ATTRIBUTE_SYNC_MEMOPS
-            | CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE
-            | CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE => data.of::<u32>().set(0)?,
-            CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES => data.of::<u64>().set(0)?,
-            CU_POINTER_ATTRIBUTE_ACCESS_FLAGS => data.of::<u32>().set(CU_MEM_ACCESS_FLAGS_PROT_READWRITE)?,
+            CU_POINTER_ATTRIBUTE_SYNC_MEMOPS | CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE => {
+                data.of::<u32>().set(0)?;
+            }
+            CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE => data.of::<u32>().set(u32::from(self.ipc))?,
+            CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES => {
+                let pool = driver.pools.select(|pool| Some(pool.id) == self.pool).pop();
+                let types = pool.map_or(self.handle_types, |pool| pool.handle_types);
+                data.of::<u64>().set(u64::from(types))?;
+            }
+            CU_POINTER_ATTRIBUTE_ACCESS_FLAGS => data.of::<u32>().set(self.access)?,
             _ => return Ok(false),
         }
         Ok(true)

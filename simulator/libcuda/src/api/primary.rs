@@ -13,22 +13,13 @@ driver_functions! {
         let driver = driver()?;
         let device = driver.device(device)?;
         let context = context.required()?;
-        let mut count = device.primary_count.lock();
-        if !device.primary.is_live() {
-            driver.start(device.primary)?;
-        }
-        *count += 1;
-        context.set(device.primary.handle())?;
+        context.set(driver.retain_primary(device)?.handle())?;
     }
 
     extern "C" fn cuDevicePrimaryCtxRelease, extern "C" fn cuDevicePrimaryCtxRelease_v2 (device: CUdevice) {
         let driver = driver()?;
         let device = driver.device(device)?;
-        let mut count = device.primary_count.lock();
-        *count = count.checked_sub(1).ok_or(CUDA_ERROR_INVALID_CONTEXT)?;
-        if *count == 0 && device.primary.is_live() {
-            driver.end(device.primary);
-        }
+        driver.release_primary(device)?;
     }
 
     extern "C" fn cuDevicePrimaryCtxReset, extern "C" fn cuDevicePrimaryCtxReset_v2 (device: CUdevice) {

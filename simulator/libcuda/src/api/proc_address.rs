@@ -5,6 +5,10 @@ use std::ffi::{c_char, c_void};
 use ffi_headers::cuda::*;
 
 use crate::abi::{In, Out, Outcome, driver_functions};
+use crate::api::init::driver_version;
+
+/// CUDA version of the oldest driver that can be presented: all of them know what is older.
+const OLDEST_DRIVER: i32 = 12020;
 
 /// One variant of a function.
 struct EntryPoint {
@@ -73,8 +77,12 @@ fn find(name: &str, version: i32, per_thread: bool) -> Result<Function, CUdriver
     if variants.is_empty() {
         return Err(CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
     }
-    let newest = variants.iter().rev().find(|entry| entry.version <= version);
-    let entry = newest.ok_or(CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT)?;
+    let newest = |version| variants.iter().rev().find(move |entry| entry.version <= version);
+    let known = |entry: &&&EntryPoint| entry.version <= OLDEST_DRIVER || entry.version <= driver_version();
+    let entry = newest(version).ok_or(CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT)?;
+    // The library has functions that the driver presented does not know.
+    let entry = Some(entry).filter(known).or_else(|| newest(driver_version()));
+    let entry = entry.ok_or(CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND)?;
     Ok(match entry.per_thread {
         Some((since, function)) if per_thread && since <= version => function,
         _ => entry.plain,

@@ -7,7 +7,9 @@ use ffi_headers::cuda::*;
 
 use crate::abi::{Out, Outcome, driver_functions};
 use crate::api::context::PRIORITIES;
-use crate::driver::in_context;
+use crate::context::Context;
+use crate::driver::{Driver, in_context};
+use crate::graph::{Action, Opaque, capture};
 use crate::stream::Stream;
 use crate::timeline::Role;
 
@@ -23,27 +25,38 @@ driver_functions! {
     /// Returns at once; what is queued still takes its time.
     extern "C" fn cuStreamDestroy, extern "C" fn cuStreamDestroy_v2 (stream: CUstream) {
         let driver = crate::driver::driver()?;
-        driver.streams.remove(stream).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        let stream = driver.streams.remove(stream).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        capture::forget_stream(driver, &stream);
     }
 
     extern "C" fn cuStreamSynchronize, extern "C" fn cuStreamSynchronize_ptsz [null] (stream: CUstream) {
         let (driver, stream) = Stream::resolve(stream, null)?;
+        capture::unsupported(driver, &stream)?;
         stream.point().wait();
         driver.device_of(stream.context).space().trim_pools();
     }
 
     extern "C" fn cuStreamQuery, extern "C" fn cuStreamQuery_ptsz [null] (stream: CUstream) {
-        let (_, stream) = Stream::resolve(stream, null)?;
+        let (driver, stream) = Stream::resolve(stream, null)?;
+        capture::unsupported(driver, &stream)?;
         if !stream.point().is_reached() {
             return Err(CUDA_ERROR_NOT_READY);
         }
     }
 
-    extern "C" fn cuStreamWaitEvent, extern "C" fn cuStreamWaitEvent_ptsz [null] (stream: CUstream, event: CUevent, _flags: u32) {
+    extern "C" fn cuStreamWaitEvent, extern "C" fn cuStreamWaitEvent_ptsz [null] (stream: CUstream, event: CUevent, flags: u32) {
         let (driver, stream) = Stream::resolve(stream, null)?;
-        let event = driver.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        let found = driver.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
+        let external = match flags {
+            CU_EVENT_WAIT_DEFAULT => None,
+            CU_EVENT_WAIT_EXTERNAL => Some(Action::Wait(Opaque(event))),
+            _ => return Err(CUDA_ERROR_INVALID_VALUE),
+        };
+        if capture::wait(driver, &stream, &found, external)? {
+            return Ok(());
+        }
         // An event that was never recorded holds nobody up.
-        let point = event.point.lock().clone();
+        let point = found.point(driver);
         if let Some(point) = point {
             stream.wait_for(&point);
         }
@@ -65,8 +78,13 @@ driver_functions! {
         context.set(Stream::resolve(stream, null)?.1.context.handle())?;
     }
 
+    extern "C" fn cuStreamGetDevice, extern "C" fn cuStreamGetDevice_ptsz [null] (stream: CUstream, device: Out<CUdevice>) {
+        device.set(Stream::resolve(stream, null)?.1.context.device as CUdevice)?;
+    }
+
     extern "C" fn cuStreamAddCallback, extern "C" fn cuStreamAddCallback_ptsz [null] (stream: CUstream, callback: CUstreamCallback, data: *mut c_void, flags: u32) {
-        let (_, found) = Stream::resolve(stream, null)?;
+        let (driver, found) = Stream::resolve(stream, null)?;
+        capture::unsupported(driver, &found)?;
         let callback = callback.ok_or(CUDA_ERROR_INVALID_VALUE)?;
         if flags != 0 {
             return Err(CUDA_ERROR_INVALID_VALUE);
@@ -77,70 +95,23 @@ driver_functions! {
     }
 
     extern "C" fn cuLaunchHostFunc, extern "C" fn cuLaunchHostFunc_ptsz [null] (stream: CUstream, function: CUhostFn, data: *mut c_void) {
-        let (_, stream) = Stream::resolve(stream, null)?;
-        let function = function.ok_or(CUDA_ERROR_INVALID_VALUE)?;
-        let data = Carried(data);
-        // SAFETY: the program passed the function for this very call and vouches for its argument.
-        stream.call_host(move || unsafe { function(data.take()) })?;
+        let (driver, stream) = Stream::resolve(stream, null)?;
+        function.ok_or(CUDA_ERROR_INVALID_VALUE)?;
+        let call = Opaque(CUDA_HOST_NODE_PARAMS { fn_: function, userData: data });
+        if !capture::add(driver, &stream, || Ok(Action::Host(call)))? {
+            stream.call_host(move || call.call())?;
+        }
     }
 
     extern "C" fn cuStreamAttachMemAsync, extern "C" fn cuStreamAttachMemAsync_ptsz [null] (stream: CUstream, address: CUdeviceptr, _length: usize, flags: u32) {
-        let (driver, _) = Stream::resolve(stream, null)?;
-        let managed = driver.device_at(address).and_then(|device| device.space().find(address));
+        let (driver, stream) = Stream::resolve(stream, null)?;
+        capture::unsupported(driver, &stream)?;
+        let managed = driver.device_at(address).and_then(|device| device.space_at(address).find(address));
         let managed = managed.is_some_and(|found| matches!(found.source, crate::memory::Source::Managed(_)));
         if !managed || !matches!(flags, CU_MEM_ATTACH_GLOBAL | CU_MEM_ATTACH_HOST | CU_MEM_ATTACH_SINGLE) {
             return Err(CUDA_ERROR_INVALID_VALUE);
         }
     }
-
-    extern "C" fn cuStreamIsCapturing, extern "C" fn cuStreamIsCapturing_ptsz [null] (stream: CUstream, status: Out<CUstreamCaptureStatus>) {
-        Stream::resolve(stream, null)?;
-        status.set(CU_STREAM_CAPTURE_STATUS_NONE)?;
-    }
-
-    extern "C" fn cuStreamGetCaptureInfo, extern "C" fn cuStreamGetCaptureInfo_ptsz [null] (stream: CUstream, status: Out<CUstreamCaptureStatus>, _id: Out<u64>) {
-        Stream::resolve(stream, null)?;
-        status.set(CU_STREAM_CAPTURE_STATUS_NONE)?;
-    }
-
-    extern "C" fn cuStreamGetCaptureInfo_v2, extern "C" fn cuStreamGetCaptureInfo_v2_ptsz [null] (
-        stream: CUstream,
-        status: Out<CUstreamCaptureStatus>,
-        _id: Out<u64>,
-        _graph: Out<CUgraph>,
-        _dependencies: Out<*const CUgraphNode>,
-        _count: Out<usize>,
-    ) {
-        Stream::resolve(stream, null)?;
-        status.set(CU_STREAM_CAPTURE_STATUS_NONE)?;
-    }
-
-    extern "C" fn cuStreamGetCaptureInfo_v3, extern "C" fn cuStreamGetCaptureInfo_v3_ptsz [null] (
-        stream: CUstream,
-        status: Out<CUstreamCaptureStatus>,
-        _id: Out<u64>,
-        _graph: Out<CUgraph>,
-        _dependencies: Out<*const CUgraphNode>,
-        _edges: Out<*const CUgraphEdgeData>,
-        _count: Out<usize>,
-    ) {
-        Stream::resolve(stream, null)?;
-        status.set(CU_STREAM_CAPTURE_STATUS_NONE)?;
-    }
-
-    /// No capture exists, so the mode of the thread has no effect; it is exchanged all the same.
-    extern "C" fn cuThreadExchangeStreamCaptureMode(mode: Out<CUstreamCaptureMode>) {
-        crate::driver::driver()?;
-        let wanted = mode.get()?;
-        if wanted > CU_STREAM_CAPTURE_MODE_RELAXED {
-            return Err(CUDA_ERROR_INVALID_VALUE);
-        }
-        mode.set(CAPTURE_MODE.replace(wanted))?;
-    }
-}
-
-thread_local! {
-    static CAPTURE_MODE: std::cell::Cell<CUstreamCaptureMode> = const { std::cell::Cell::new(CU_STREAM_CAPTURE_MODE_GLOBAL) };
 }
 
 /// A pointer that only the program's own function looks behind, on its way to another thread.
@@ -157,6 +128,17 @@ impl<T> Carried<T> {
 
 fn create(place: Out<CUstream>, flags: u32, priority: i32) -> Outcome {
     let (driver, context) = in_context()?;
+    create_in(driver, context, place, flags, priority)
+}
+
+/// Makes a stream of a context, which need not be current.
+pub fn create_in(
+    driver: &Driver,
+    context: &'static Context,
+    place: Out<CUstream>,
+    flags: u32,
+    priority: i32,
+) -> Outcome {
     let place = place.required()?;
     let role = match flags {
         CU_STREAM_DEFAULT => Role::Blocking,

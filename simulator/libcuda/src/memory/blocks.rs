@@ -163,6 +163,12 @@ impl Blocks {
         self.nodes[start as usize][STATE] |= MARK;
     }
 
+    /// Replaces what was given to [`Self::allocate`] for the live block that starts at `start`.
+    pub fn set_payload(&mut self, start: u32, payload: u64) {
+        let node = &mut self.nodes[start as usize];
+        (node[LOW], node[HIGH]) = (payload as u32, (payload >> 32) as u32);
+    }
+
     /// Every live block, in order of position.
     pub fn live(&self) -> impl Iterator<Item = Block> {
         self.starts.iter().enumerate().flat_map(move |(word, bits)| {

@@ -46,14 +46,27 @@ pub struct Pool {
     by_unit: BTreeMap<u32, u32>,
     closed: Vec<(u32, u32)>,
     pub figures: PoolFigures,
+    /// Most bytes that it may reserve; 0 stands for no limit.
+    most: u64,
     /// The handle is gone; the pool goes when its last allocation does.
     pub doomed: bool,
 }
 
 impl Pool {
-    /// Pages of the chunk that an allocation of `bytes` needs when there is no room.
-    pub fn chunk_pages(bytes: u64) -> u64 {
-        bytes.div_ceil(PAGE_BYTES).next_multiple_of(u64::from(CHUNK_PAGES))
+    /// A pool that reserves at most `most` bytes; 0 stands for no limit.
+    pub fn limited(most: u64) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Pages of the chunk that an allocation of `bytes` needs when there is no room; `None` if the pool may not grow so far.
+    pub fn growth(&self, bytes: u64) -> Option<u64> {
+        let least = bytes.div_ceil(PAGE_BYTES);
+        let wanted = least.next_multiple_of(u64::from(CHUNK_PAGES));
+        if self.most == 0 {
+            return Some(wanted);
+        }
+        let left = self.most.div_ceil(PAGE_BYTES).saturating_sub(self.figures.reserved / PAGE_BYTES);
+        (least <= left).then_some(wanted.min(left))
     }
 
     /// Places `bytes` where there is room: page and byte offset from its start.
@@ -112,21 +125,19 @@ impl Pool {
         Some((offset - offset % UNIT - u64::from(unit - start) * UNIT, payload))
     }
 
-    /// Gives up empty chunks, newest first, while more than `keep` bytes are reserved.
-    pub fn shrink(&mut self, keep: u64) -> Vec<Chunk> {
+    /// Gives up empty chunks, newest first: those for which `may_go` holds of the bytes reserved with and without it.
+    pub fn shrink(&mut self, may_go: impl Fn(u64, u64) -> bool) -> Vec<Chunk> {
         let mut given_up = Vec::new();
         let Some(units) = self.units.as_mut() else { return given_up };
         for slot in self.chunks.iter_mut().rev() {
-            if self.figures.reserved <= keep {
-                break;
-            }
-            if let Some(chunk) = *slot
-                && units.close_span(chunk.unit, chunk.pages * PAGE_UNITS)
-            {
+            let Some(chunk) = *slot else { continue };
+            let bytes = u64::from(chunk.pages) * PAGE_BYTES;
+            let (with, without) = (self.figures.reserved, self.figures.reserved - bytes);
+            if may_go(with, without) && units.close_span(chunk.unit, chunk.pages * PAGE_UNITS) {
                 *slot = None;
                 self.by_unit.remove(&chunk.unit);
                 self.closed.push((chunk.unit, chunk.pages * PAGE_UNITS));
-                self.figures.reserved -= u64::from(chunk.pages) * PAGE_BYTES;
+                self.figures.reserved = without;
                 given_up.push(chunk);
             }
         }

@@ -1,9 +1,16 @@
 //! The device memory that this process has on one device: every allocation, by address, and the pages behind it.
 
+mod shared;
+
+mod graph;
+
 use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use simulator::books::{PAGE_BYTES, pages_for};
 use simulator::client::{ReserveError, Simulation};
+use simulator::protocol::Key;
 
 use super::blocks::{Block, Blocks};
 use super::pool::{Pool, PoolFigures, PoolId};
@@ -12,10 +19,15 @@ use super::window::Window;
 use super::{NoMemory, WHOLE_PAGES_FROM};
 use crate::hash::WordMap;
 
+use graph::GraphMemory;
+pub use graph::Holder;
+
 /// Addresses per byte of device memory, so that a hole of the right size is always found however the memory is cut up.
 const ADDRESS_FACTOR: u64 = 4;
 /// Where addresses are scarce, a device gets at least these pages of them (1 GiB), or as many as it has memory.
 const LEAST_PAGES: u32 = 512;
+/// Pages at addresses of 32 bits, per device: 256 MiB.
+const LOW_PAGES: u32 = 128;
 /// The part of the windows that must still be left for other use: a process without any address could do nothing more.
 const SPARE_SHARE: u32 = 8;
 
@@ -42,14 +54,44 @@ pub enum Source {
     Managed(Owner),
     /// A pool.
     Pool(PoolId),
+    /// An allocation node of a graph.
+    Graph,
 }
 
 /// What a run of pages holds; packed into the 64-bit payload of its block.
 #[derive(Clone, Copy)]
 enum Pages {
-    Whole { owner: Owner, managed: bool, bytes: u64 },
-    Slab { owner: Owner, managed: bool, slab: u32 },
-    Chunk { pool: PoolId, chunk: u32 },
+    Whole {
+        owner: Owner,
+        managed: bool,
+        bytes: u64,
+    },
+    Slab {
+        owner: Owner,
+        managed: bool,
+        slab: u32,
+    },
+    Chunk {
+        pool: PoolId,
+        chunk: u32,
+    },
+    /// An allocation of a graph, live or not.
+    Graph {
+        bytes: u64,
+    },
+    /// Memory without an address of its own, see [`super::Physical`]. What is at these addresses is reached elsewhere.
+    Physical,
+}
+
+/// What lies elsewhere of a run of pages.
+#[derive(Clone, Copy)]
+enum Apart {
+    /// As many pages of managed memory lie on the host.
+    Host(u32),
+    /// An array: it takes all its pages, and no address of it is the program's.
+    Array,
+    /// All of it lies in the memory of its module, which has been taken already.
+    Module,
 }
 
 /// See the module.
@@ -59,8 +101,15 @@ pub struct Space {
     device: usize,
     window: Window,
     pages: Blocks,
+    /// By first page: runs that take fewer pages of the device than they have addresses.
+    apart: WordMap<u32, Apart>,
     slabs: WordMap<(Owner, bool), Slabs>,
     pools: WordMap<PoolId, Pool>,
+    graph: GraphMemory,
+    /// By first page: runs that other processes may open.
+    shared: WordMap<u32, Key>,
+    /// Runs that were freed here while other processes held them, and their objects.
+    left: Vec<(u32, u64)>,
 }
 
 impl Pages {
@@ -72,6 +121,8 @@ impl Pages {
             Self::Whole { owner, managed, bytes } => (u64::from(managed), owner, bytes),
             Self::Slab { owner, managed, slab } => (2 + u64::from(managed), owner, u64::from(slab)),
             Self::Chunk { pool, chunk } => (4, pool, u64::from(chunk)),
+            Self::Physical => (5, 0, 0),
+            Self::Graph { bytes } => (6, 0, bytes),
         };
         (kind << (Self::OWNER_BITS + Self::VALUE_BITS)) | (u64::from(owner) << Self::VALUE_BITS) | value
     }
@@ -82,7 +133,9 @@ impl Pages {
         match word >> (Self::OWNER_BITS + Self::VALUE_BITS) {
             kind @ 0..=1 => Self::Whole { owner, managed: kind == 1, bytes: value },
             kind @ 2..=3 => Self::Slab { owner, managed: kind == 3, slab: value as u32 },
-            _ => Self::Chunk { pool: owner, chunk: value as u32 },
+            4 => Self::Chunk { pool: owner, chunk: value as u32 },
+            6 => Self::Graph { bytes: value },
+            _ => Self::Physical,
         }
     }
 }
@@ -103,11 +156,20 @@ impl Space {
                 Ok(windows) => break windows,
             }
         };
-        let spaces = devices.iter().zip(windows).zip(sizes).map(|((&device, window), pages)| {
-            let pages = Blocks::with_span(pages);
-            Self { simulation, device, window, pages, slabs: WordMap::default(), pools: WordMap::default() }
-        });
-        Ok(spaces.collect())
+        let spaces = devices.iter().zip(windows).zip(sizes);
+        Ok(spaces.map(|((&device, window), pages)| Self::new(simulation, device, window, pages)).collect())
+    }
+
+    /// More memory of `device`, at addresses that fit 32 bits: there are few of them, whatever the device has.
+    pub fn low(simulation: &'static Simulation, device: usize) -> nix::Result<Self> {
+        Ok(Self::new(simulation, device, Window::reserve_low(LOW_PAGES)?, LOW_PAGES))
+    }
+
+    fn new(simulation: &'static Simulation, device: usize, window: Window, pages: u32) -> Self {
+        let pages = Blocks::with_span(pages);
+        let (apart, slabs, pools) = (WordMap::default(), WordMap::default(), WordMap::default());
+        let (graph, shared, left) = (GraphMemory::default(), WordMap::default(), Vec::new());
+        Self { simulation, device, window, pages, apart, slabs, pools, graph, shared, left }
     }
 
     /// Every address that memory of this device can have.
@@ -115,14 +177,15 @@ impl Space {
         self.window.addresses()
     }
 
-    /// Allocates `bytes` (at least 1) for a context.
+    /// Allocates `bytes` (at least 1) for a context. Managed memory that finds no room on the device lies on the host.
     pub fn allocate(&mut self, owner: Owner, bytes: u64, managed: bool) -> Result<u64, NoMemory> {
         if bytes >= WHOLE_PAGES_FROM {
-            let page = self.take_pages(pages_for(bytes), Pages::Whole { owner, managed, bytes })?;
-            if managed {
-                // The host may write to it at any time.
-                self.pages.mark(page);
-            }
+            let contents = Pages::Whole { owner, managed, bytes };
+            let page = if managed {
+                self.take_managed_pages(pages_for(bytes), contents)?
+            } else {
+                self.take_pages(pages_for(bytes), contents)?
+            };
             return Ok(self.address(page));
         }
         let key = (owner, managed);
@@ -130,10 +193,8 @@ impl Space {
             return Ok(self.address(page) + offset);
         }
         let slab = self.slabs[&key].next_slab();
-        let page = self.take_pages(1, Pages::Slab { owner, managed, slab })?;
-        if managed {
-            self.pages.mark(page);
-        }
+        let contents = Pages::Slab { owner, managed, slab };
+        let page = if managed { self.take_managed_pages(1, contents)? } else { self.take_pages(1, contents)? };
         let slabs = self.slabs.entry(key).or_insert_with(Slabs::new);
         slabs.open(page);
         let (page, offset) = slabs.allocate(bytes).ok_or(NoMemory::Full)?;
@@ -146,7 +207,7 @@ impl Space {
             return Ok(self.address(page) + offset);
         }
         let chunk = self.pools.get(&pool).map_or(0, Pool::next_chunk);
-        let pages = Pool::chunk_pages(bytes);
+        let pages = self.pools.get(&pool).and_then(|books| books.growth(bytes)).ok_or(NoMemory::Full)?;
         let page = self.take_pages(pages, Pages::Chunk { pool, chunk })?;
         let books = self.pools.entry(pool).or_default();
         books.grow(page, pages as u32);
@@ -158,7 +219,7 @@ impl Space {
     pub fn free(&mut self, address: u64) -> bool {
         let Some((block, offset)) = self.locate(address) else { return false };
         match Pages::unpack(block.payload) {
-            Pages::Whole { .. } if offset == 0 => {
+            Pages::Whole { .. } if offset == 0 && !self.is_not_the_programs(block.start) => {
                 self.give_pages(block.start);
                 true
             }
@@ -176,6 +237,8 @@ impl Space {
                 self.bury(pool);
                 freed
             }
+            Pages::Physical => false,
+            Pages::Graph { .. } => offset == 0 && self.end_graph_allocation(address),
         }
     }
 
@@ -204,7 +267,7 @@ impl Space {
             .live()
             .filter(|block| match Pages::unpack(block.payload) {
                 Pages::Whole { owner: o, .. } | Pages::Slab { owner: o, .. } => o == owner,
-                Pages::Chunk { .. } => false,
+                Pages::Chunk { .. } | Pages::Physical | Pages::Graph { .. } => false,
             })
             .map(|block| block.start)
             .collect();
@@ -215,9 +278,28 @@ impl Space {
         self.slabs.remove(&(owner, true));
     }
 
-    /// Makes a pool without memory.
-    pub fn add_pool(&mut self, pool: PoolId) {
-        self.pools.insert(pool, Pool::default());
+    /// Takes `bytes`, whole pages, that belong to no context and can be reached only through [`Self::file`]. Returns the
+    /// first page.
+    pub fn allocate_physical(&mut self, bytes: u64) -> Result<u32, NoMemory> {
+        let page = self.take_pages(pages_for(bytes), Pages::Physical)?;
+        // Whoever maps it writes unnoticed.
+        self.pages.mark(page);
+        Ok(page)
+    }
+
+    /// Frees what [`Self::allocate_physical`] gave.
+    pub fn free_physical(&mut self, page: u32) {
+        self.give_pages(page);
+    }
+
+    /// The file behind the memory; page n lies at n × 2 MiB. `None`: memory of this process cannot be mapped or shared.
+    pub fn file(&self) -> Option<&Arc<OwnedFd>> {
+        self.window.file()
+    }
+
+    /// Makes a pool without memory that takes at most `most` bytes from the device; 0 stands for no limit.
+    pub fn add_pool(&mut self, pool: PoolId, most: u64) {
+        self.pools.insert(pool, Pool::limited(most));
     }
 
     /// Drops a pool, now or when its last allocation is freed.
@@ -233,9 +315,13 @@ impl Space {
         self.pools.get_mut(&pool).map(|books| &mut books.figures)
     }
 
-    /// Gives up free memory of a pool while more than `keep` bytes are reserved.
+    /// Gives up free memory of a pool as long as at least `keep` bytes stay reserved.
     pub fn trim_pool(&mut self, pool: PoolId, keep: u64) {
-        let given_up = self.pools.get_mut(&pool).map(|books| books.shrink(keep)).unwrap_or_default();
+        self.shrink_pool(pool, |_, without| without >= keep);
+    }
+
+    fn shrink_pool(&mut self, pool: PoolId, may_go: impl Fn(u64, u64) -> bool) {
+        let given_up = self.pools.get_mut(&pool).map(|books| books.shrink(may_go)).unwrap_or_default();
         for chunk in given_up {
             self.give_pages(chunk.page);
         }
@@ -246,8 +332,9 @@ impl Space {
         let over = |books: &Pool| books.figures.reserved > books.figures.release_threshold.max(books.figures.used);
         let due: Vec<_> = self.pools.iter().filter(|(_, books)| over(books)).map(|(&pool, _)| pool).collect();
         for pool in due {
-            let keep = self.pools[&pool].figures.release_threshold;
-            self.trim_pool(pool, keep);
+            let threshold = self.pools[&pool].figures.release_threshold;
+            // What is above the threshold goes, if need be with a part of what is below.
+            self.shrink_pool(pool, |with, _| with > threshold);
         }
     }
 
@@ -258,6 +345,85 @@ impl Space {
         }
     }
 
+    /// Gives addresses to a variable of `bytes` (at least 1) in the memory of a module.
+    pub fn place_variable(&mut self, owner: Owner, bytes: u64) -> Result<u64, NoMemory> {
+        let page = self.take_addresses(pages_for(bytes), Pages::Whole { owner, managed: false, bytes })?;
+        self.apart.insert(page, Apart::Module);
+        self.pages.mark(page);
+        Ok(self.address(page))
+    }
+
+    /// Allocates whole pages for an array of a context.
+    pub fn allocate_array(&mut self, owner: Owner, bytes: u64) -> Result<u64, NoMemory> {
+        let page = self.take_pages(pages_for(bytes), Pages::Whole { owner, managed: false, bytes })?;
+        self.apart.insert(page, Apart::Array);
+        Ok(self.address(page))
+    }
+
+    /// Frees what [`Self::allocate_array`] gave.
+    pub fn free_array(&mut self, address: u64) {
+        if let Some((block, 0)) = self.locate(address)
+            && matches!(self.apart.get(&block.start), Some(Apart::Array))
+        {
+            self.give_pages(block.start);
+        }
+    }
+
+    /// Takes the addresses of a variable away again.
+    pub fn remove_variable(&mut self, address: u64) {
+        if let Some((block, 0)) = self.locate(address)
+            && self.is_of_module(block.start)
+        {
+            self.give_pages(block.start);
+        }
+    }
+
+    fn is_of_module(&self, page: u32) -> bool {
+        !self.apart.is_empty() && matches!(self.apart.get(&page), Some(Apart::Module))
+    }
+
+    /// Whether a run holds what the program has not allocated as memory: it cannot free or share it as such.
+    fn is_not_the_programs(&self, page: u32) -> bool {
+        !self.apart.is_empty() && matches!(self.apart.get(&page), Some(Apart::Module | Apart::Array))
+    }
+
+    #[inline]
+    fn take_addresses(&mut self, pages: u64, contents: Pages) -> Result<u32, NoMemory> {
+        // One allocation has less than 1 TiB, like a device.
+        if pages >= (1 << Pages::VALUE_BITS) / PAGE_BYTES {
+            return Err(NoMemory::Full);
+        }
+        let pages = pages as u32;
+        if let Some(start) = self.pages.allocate(pages, contents.pack()) {
+            return Ok(start);
+        }
+        self.take_reclaimed(pages, contents)
+    }
+
+    /// The same, with the addresses of what others have let go of meanwhile.
+    #[cold]
+    fn take_reclaimed(&mut self, pages: u32, contents: Pages) -> Result<u32, NoMemory> {
+        let retried = self.reclaim().then(|| self.pages.allocate(pages, contents.pack()));
+        retried.flatten().ok_or(NoMemory::Full)
+    }
+
+    /// Takes addresses, then as many of the pages on the device as it has; the rest lies on the host.
+    fn take_managed_pages(&mut self, pages: u64, contents: Pages) -> Result<u32, NoMemory> {
+        let start = self.take_addresses(pages, contents)?;
+        let pages = pages as u32;
+        let Ok(resident) = self.simulation.reserve_up_to(self.device, pages) else {
+            self.pages.free(start);
+            return Err(NoMemory::Gone);
+        };
+        if resident < pages {
+            self.apart.insert(start, Apart::Host(pages - resident));
+            self.simulation.add_host_managed(self.device, pages - resident);
+        }
+        // The host may write to it at any time.
+        self.pages.mark(start);
+        Ok(start)
+    }
+
     /// Takes pages on the device, then addresses for them.
     fn take_pages(&mut self, pages: u64, contents: Pages) -> Result<u32, NoMemory> {
         let pages = u32::try_from(pages).map_err(|_| NoMemory::Full)?;
@@ -265,18 +431,36 @@ impl Space {
             ReserveError::OutOfMemory => NoMemory::Full,
             ReserveError::Disconnected => NoMemory::Gone,
         })?;
-        self.pages.allocate(pages, contents.pack()).ok_or_else(|| {
+        self.take_addresses(u64::from(pages), contents).inspect_err(|_| {
             self.simulation.release_pages(self.device, pages);
-            NoMemory::Full
         })
     }
 
     fn give_pages(&mut self, start: u32) {
+        if self.give_shared(start) {
+            return;
+        }
         if let Some(block) = self.pages.free(start) {
             if block.marked {
                 self.window.discard(block.start, block.length);
             }
-            self.simulation.release_pages(self.device, block.length);
+            self.simulation.release_pages(self.device, block.length - self.forget_apart(&block));
+        }
+    }
+
+    /// Pages of a run that took none on the device; forgets about them.
+    fn forget_apart(&mut self, block: &Block) -> u32 {
+        if self.apart.is_empty() {
+            return 0;
+        }
+        match self.apart.remove(&block.start) {
+            None => 0,
+            Some(Apart::Array) => 0,
+            Some(Apart::Module) => block.length,
+            Some(Apart::Host(pages)) => {
+                self.simulation.remove_host_managed(self.device, pages);
+                pages
+            }
         }
     }
 
@@ -303,6 +487,9 @@ impl Space {
                 let (from, bytes) = self.pools.get(&pool)?.find(chunk, offset)?;
                 (from, bytes, Source::Pool(pool))
             }
+            Pages::Physical => return None,
+            Pages::Graph { .. } if !self.graph.is_live(block.start) => return None,
+            Pages::Graph { bytes } => (0, bytes, Source::Graph),
         };
         Some(Allocation { base: start + from, bytes, source })
     }

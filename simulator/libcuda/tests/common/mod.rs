@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use ffi_headers::cuda::*;
 use simulator::device::Description;
-use simulator::presets::{DRIVERS, Preset};
+use simulator::presets::{DRIVERS, Driver, Preset};
 use simulator::server::Server;
 
 pub const MIB: u64 = 1 << 20;
@@ -71,10 +71,16 @@ pub(crate) use {cu, ok};
 ///
 /// Tests of one program share the process and its simulation, and run side by side on devices of their own.
 pub fn own_device() -> CUdevice {
+    own_device_under(&DRIVERS[0])
+}
+
+/// As [`own_device`], with another driver than the usual one; the same throughout a test program.
+pub fn own_device_under(driver: &Driver) -> CUdevice {
     static NEXT: AtomicI32 = AtomicI32::new(0);
     static SIMULATION: OnceLock<(Server, tempfile::TempDir)> = OnceLock::new();
     SIMULATION.get_or_init(|| {
-        let started = start(16, None);
+        let h200 = Preset::find("H200").expect("the default model");
+        let started = start_described(h200.describe(16, None, driver, CONTEXT));
         #[expect(
             clippy::disallowed_methods,
             reason = "this process is the client, so there is no command to set it on"

@@ -6,7 +6,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod faults;
+mod peer;
 mod roles;
+mod sharing;
 mod visible;
 
 use std::io::{BufRead, BufReader, Write};
@@ -34,6 +37,30 @@ const TESTS: &[(&str, fn())] = &[
     ("devices_have_books_of_their_own", devices_have_books_of_their_own),
     ("the_variable_selects_and_orders_devices", visible::the_variable_selects_and_orders_devices),
     ("ordinals_stand_for_the_devices_selected", visible::ordinals_stand_for_the_devices_selected),
+    ("every_function_can_be_made_to_fail", faults::every_function_can_be_made_to_fail),
+    ("only_the_planned_calls_fail_and_they_do_nothing", faults::only_the_planned_calls_fail_and_they_do_nothing),
+    ("a_bad_plan_is_said_once_and_fails_nothing", faults::a_bad_plan_is_said_once_and_fails_nothing),
+    ("exported_memory_is_shared_and_counted_once", sharing::exported_memory_is_shared_and_counted_once),
+    (
+        "a_process_that_imports_its_own_memory_has_one_handle_more",
+        sharing::a_process_that_imports_its_own_memory_has_one_handle_more,
+    ),
+    (
+        "a_killed_exporter_leaves_shared_memory_to_an_importer",
+        sharing::a_killed_exporter_leaves_shared_memory_to_an_importer,
+    ),
+    ("a_killed_importer_changes_nothing_for_the_exporter", sharing::a_killed_importer_changes_nothing_for_the_exporter),
+    ("an_open_descriptor_keeps_memory_that_is_nobodys", sharing::an_open_descriptor_keeps_memory_that_is_nobodys),
+    ("a_descriptor_is_inherited", sharing::a_descriptor_is_inherited),
+    ("fabric_handles_are_bytes", sharing::fabric_handles_are_bytes),
+    ("host_memory_is_shared_and_takes_no_page", sharing::host_memory_is_shared_and_takes_no_page),
+    ("memory_of_cumemalloc_is_shared_by_64_bytes", sharing::memory_of_cumemalloc_is_shared_by_64_bytes),
+    ("an_opened_handle_outlives_the_exporters_free", sharing::an_opened_handle_outlives_the_exporters_free),
+    ("small_allocations_share_their_block", sharing::small_allocations_share_their_block),
+    ("pools_are_shared_pointer_by_pointer", sharing::pools_are_shared_pointer_by_pointer),
+    ("events_are_shared", sharing::events_are_shared),
+    ("a_multicast_team_spans_processes", sharing::a_multicast_team_spans_processes),
+    ("kills_among_sharers_lose_no_page", sharing::kills_among_sharers_lose_no_page),
     ("scarce_addresses_still_hold_all_the_memory", scarce_addresses_still_hold_all_the_memory),
     ("fewer_addresses_than_memory_leave_a_part_usable", fewer_addresses_than_memory_leave_a_part_usable),
     ("a_process_keeps_addresses_for_itself", a_process_keeps_addresses_for_itself),

@@ -14,10 +14,12 @@ pub fn play(role: &str) -> ExitCode {
         "outside" => outside(),
         "report" => report(),
         "obey" => obey(),
+        "peer" => crate::peer::play(),
         "churn" => churn(),
         "fork" => fork(),
         "devices" => devices(),
         "cramped" => cramped(),
+        "fail" => crate::faults::call_all(),
         other => panic!("no role {other}"),
     }
     ExitCode::SUCCESS

@@ -11,6 +11,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 use simulator::SOCKET_ENV;
+use simulator::faults::FAIL_ENV;
 use simulator::presets::Preset;
 use simulator::server::Server;
 
@@ -22,6 +23,7 @@ const PASSED_ON: [Signal; 6] =
 
 pub fn run(options: &Options) -> Result<ExitCode, String> {
     let libs = libraries(options)?;
+    let plan = failures(options)?;
     let folder = tempfile::Builder::new().prefix("simgpu-").tempdir().map_err(|e| format!("temporary folder: {e}"))?;
     let socket = folder.path().join("socket");
     let context_bytes = options.context_memory.unwrap_or(DEFAULT_CONTEXT_BYTES);
@@ -37,6 +39,7 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
     let (program, arguments) = options.command.split_first().ok_or("no command was given")?;
     let mut command = Command::new(program);
     command.args(arguments).env(SOCKET_ENV, &socket).env("LD_LIBRARY_PATH", library_path(libs));
+    command.envs(plan.map(|plan| (FAIL_ENV, plan)));
     restore_signals(&mut command, before);
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -49,6 +52,16 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
     let status = wait(&mut child, &signals).map_err(|e| format!("waiting for the command: {e}"))?;
     drop(server);
     Ok(exit_code(status))
+}
+
+/// What `--fail` says, or else what the environment already says; checked here, where a mistake can still be refused.
+fn failures(options: &Options) -> Result<Option<String>, String> {
+    if options.fail.is_some() {
+        return Ok(options.fail.clone());
+    }
+    let Some(text) = env::var_os(FAIL_ENV).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let text = text.to_string_lossy().into_owned();
+    super::parse_plan(&text).map(Some).map_err(|error| format!("{FAIL_ENV}: {error}"))
 }
 
 /// The folder with the simulated libraries.
