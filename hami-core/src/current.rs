@@ -5,7 +5,9 @@
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUdevice};
+use ffi_headers::cuda::{
+    CUDA_ERROR_DEINITIALIZED, CUDA_ERROR_NOT_INITIALIZED, CUDA_SUCCESS, CUcontext, CUdevice, CUresult,
+};
 
 use crate::guard::Inside;
 use crate::tenant::{Quota, Tenant};
@@ -39,13 +41,20 @@ pub(crate) struct Current {
     pub(crate) quota: &'static Quota,
 }
 
-/// The current context, if its device has a quota. `None` also when there is no context: the driver will say so itself.
+/// The current context, if its device has a quota. `None` also when there is no context, or no driver yet: the driver will
+/// say so itself.
+///
+/// # Errors
+/// The driver's, when it does not tell: the hook answers with it, since nothing may be granted blindly.
 #[inline]
-pub(crate) fn get(tenant: &Tenant, inside: &Inside) -> Option<Current> {
+pub(crate) fn get(tenant: &Tenant, inside: &Inside) -> Result<Option<Current>, CUresult> {
     let mut context: CUcontext = ptr::null_mut();
     // SAFETY: writes one handle of ours.
-    if unsafe { vendor::ctx_get_current(&raw mut context) } != CUDA_SUCCESS || context.is_null() {
-        return None;
+    match unsafe { vendor::ctx_get_current(&raw mut context) } {
+        CUDA_SUCCESS if context.is_null() => return Ok(None),
+        CUDA_SUCCESS => {}
+        CUDA_ERROR_NOT_INITIALIZED | CUDA_ERROR_DEINITIALIZED => return Ok(None),
+        error => return Err(error),
     }
     let context = context as usize;
     // Relaxed: a context that another thread destroys during this call is the program's own race.
@@ -56,15 +65,16 @@ pub(crate) fn get(tenant: &Tenant, inside: &Inside) -> Option<Current> {
     } else {
         look(tenant, inside, context, destroyed)?
     };
-    last.quota.map(|quota| Current { context: last.owner, device: last.device, quota })
+    Ok(last.quota.map(|quota| Current { context: last.owner, device: last.device, quota }))
 }
 
 /// Finds out about a context that this thread did not use last.
-fn look(tenant: &Tenant, inside: &Inside, context: usize, destroyed: u64) -> Option<LastContext> {
+fn look(tenant: &Tenant, inside: &Inside, context: usize, destroyed: u64) -> Result<LastContext, CUresult> {
     let mut device: CUdevice = 0;
     // SAFETY: writes one device of ours; there is a current context.
-    if unsafe { vendor::ctx_get_device(&raw mut device) } != CUDA_SUCCESS {
-        return None;
+    match unsafe { vendor::ctx_get_device(&raw mut device) } {
+        CUDA_SUCCESS => {}
+        error => return Err(error),
     }
     let quota = tenant.of_ordinal(device);
     let owner = {
@@ -77,7 +87,7 @@ fn look(tenant: &Tenant, inside: &Inside, context: usize, destroyed: u64) -> Opt
     if !Quota::may_change(quota) {
         inside.last_context().set(found);
     }
-    Some(found)
+    Ok(found)
 }
 
 /// Tells that a context is gone.

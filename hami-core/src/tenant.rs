@@ -7,7 +7,10 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUuuid};
+use ffi_headers::cuda::{
+    CUDA_ERROR_DEINITIALIZED, CUDA_ERROR_INVALID_DEVICE, CUDA_ERROR_NO_DEVICE, CUDA_ERROR_NOT_INITIALIZED,
+    CUDA_SUCCESS, CUdevice, CUuuid,
+};
 use shared_region::{Access, Region, RegionError, kill_point};
 
 use crate::config::Config;
@@ -222,8 +225,19 @@ impl Tenant {
         let answers = unsafe {
             [vendor::device_get_uuid(&raw mut uuid, ordinal), vendor::device_total_mem(&raw mut total, ordinal)]
         };
-        if answers != [CUDA_SUCCESS; 2] {
-            return None; // not initialised yet, or no such device: the driver will tell the program so itself
+        match answers.into_iter().find(|answer| *answer != CUDA_SUCCESS) {
+            None => {}
+            // The driver will tell the program so itself.
+            Some(
+                CUDA_ERROR_NOT_INITIALIZED
+                | CUDA_ERROR_DEINITIALIZED
+                | CUDA_ERROR_NO_DEVICE
+                | CUDA_ERROR_INVALID_DEVICE,
+            ) => {
+                return None;
+            }
+            // Nobody knows which limit is meant.
+            Some(_) => return Some(&NOTHING),
         }
         let uuid = uuid.bytes.map(|byte| byte as u8);
         let quota = self.of_uuid(uuid, total as u64, || {

@@ -2,7 +2,7 @@
 // UNSAFETY: calls foreign functions through addresses that were looked up by name.
 #![expect(unsafe_code)]
 
-use core::ffi::{CStr, c_char, c_uint, c_void};
+use core::ffi::{c_char, c_uint, c_void};
 use core::ptr;
 use std::ffi::CString;
 

@@ -28,7 +28,11 @@ fn allocate(
 ) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    let Some(current) = current::get(tenant, &inside) else { return inside.driver(call) };
+    let current = match current::get(tenant, &inside) {
+        Ok(Some(current)) => current,
+        Ok(None) => return inside.driver(call),
+        Err(error) => return error,
+    };
     let (quota, taken) = (current.quota, books::most(length));
     if !pool::take(tenant, quota, taken) {
         return refused(tenant);

@@ -126,7 +126,11 @@ fn make(
     let Some(descriptor) = descriptor.filter(|descriptor| descriptor.Flags & later == 0) else {
         return inside.driver(call);
     };
-    let Some(current) = current::get(tenant, &inside) else { return inside.driver(call) };
+    let current = match current::get(tenant, &inside) {
+        Ok(Some(current)) => current,
+        Ok(None) => return inside.driver(call),
+        Err(error) => return error,
+    };
     let taken = books::most(needs(&descriptor, levels, current.device));
     if !pool::take(tenant, current.quota, taken) {
         return refused(tenant);

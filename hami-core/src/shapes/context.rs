@@ -75,7 +75,8 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
     if quota.limit == 0 {
         return None;
     }
-    let started = Instant::now();
+    // Not asked for before there is something to wait for: the clock is a page of its own.
+    let mut started = None;
     loop {
         if lives_already(tenant, kind, device) {
             return Some(Reservation::LivesAlready);
@@ -95,7 +96,7 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
         let made_soon = kind == Kind::Primary && making;
         let room_by_now = used.checked_add(wanted).is_some_and(|sum| sum <= quota.limit);
         let changes = measured_soon || made_soon || room_by_now || lives_already(tenant, kind, device);
-        if changes && started.elapsed() < PATIENCE {
+        if changes && started.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
             // Never without a pause: that there is room helps nobody who has no slot in the region.
             std::thread::sleep(Duration::from_millis(1));
             continue;
@@ -195,6 +196,9 @@ fn measured(
     context: CUcontext,
     taken: u64,
 ) -> u64 {
+    if let Some(bytes) = region.context_bytes(quota.device) {
+        return bytes; // another process was first
+    }
     let held = tenant.held(quota.device).saturating_sub(taken);
     let others = region.used(quota.device).saturating_sub(taken);
     match measure::context_took(before, context, held, others, taken) {
@@ -214,23 +218,34 @@ fn charge(
     taken: u64,
     bytes: u64,
 ) -> bool {
-    if bytes > taken && !tenant.take(quota, bytes - taken) {
+    let more = bytes.saturating_sub(taken);
+    if more > 0 && !tenant.take(quota, more) {
         if lives_already(tenant, kind, device) {
             tenant.give(quota.device, taken); // another thread has charged it meanwhile: it is there once
             return true;
         }
         // SAFETY: undoes exactly what the call did, before the program has seen its result.
-        let _undone = unsafe {
+        let undone = unsafe {
             match kind {
                 Kind::Primary => vendor::primary_ctx_release(device),
                 Kind::Created => vendor::ctx_destroy(context),
             }
         };
-        tenant.give(quota.device, taken);
+        if undone == CUDA_SUCCESS {
+            tenant.give(quota.device, taken);
+        } else {
+            enter(tenant, quota, kind, device, context, taken, bytes); // refused, and there all the same
+        }
         return false;
     }
+    enter(tenant, quota, kind, device, context, taken + more, bytes);
+    true
+}
+
+/// Enters a context that takes `bytes`, for which `taken` was taken.
+fn enter(tenant: &Tenant, quota: &Quota, kind: Kind, device: CUdevice, context: CUcontext, taken: u64, bytes: u64) {
     let mut private = tenant.private();
-    private.give(tenant.region(), quota.device, taken.saturating_sub(bytes));
+    tenant.settle(&mut private, quota.device, taken, bytes);
     let earlier = private.contexts.insert(context as u64, Charged { device: quota.device, bytes });
     if kind == Kind::Primary {
         private.primary.insert(device as u64, context as usize);
@@ -239,7 +254,6 @@ fn charge(
     if let Some(earlier) = earlier {
         private.give(tenant.region(), earlier.device, earlier.bytes);
     }
-    true
 }
 
 /// Gives back what a context took, and what lived in it. Answers its device's number in the region.

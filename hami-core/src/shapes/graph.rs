@@ -12,9 +12,9 @@ use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{
     CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, CU_GRAPH_NODE_TYPE_GRAPH,
-    CU_GRAPH_NODE_TYPE_MEM_ALLOC, CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD, CUDA_GRAPH_INSTANTIATE_PARAMS,
-    CUDA_MEM_ALLOC_NODE_PARAMS, CUDA_SUCCESS, CUdevice, CUgraph, CUgraphExec, CUgraphMem_attribute, CUgraphNode,
-    CUresult, CUstream,
+    CU_GRAPH_NODE_TYPE_MEM_ALLOC, CUDA_ERROR_INVALID_HANDLE, CUDA_ERROR_INVALID_VALUE, CUDA_ERROR_NOT_INITIALIZED,
+    CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD, CUDA_GRAPH_INSTANTIATE_PARAMS, CUDA_MEM_ALLOC_NODE_PARAMS, CUDA_SUCCESS,
+    CUdevice, CUgraph, CUgraphExec, CUgraphMem_attribute, CUgraphNode, CUresult, CUstream,
 };
 
 use super::{device_at, pool, refused};
@@ -35,37 +35,37 @@ fn attribute(device: CUdevice, which: CUgraphMem_attribute) -> Option<u64> {
     (answer == CUDA_SUCCESS).then_some(value)
 }
 
+/// The driver's answer as a result.
+fn ok(answer: CUresult) -> Result<(), CUresult> {
+    if answer == CUDA_SUCCESS { Ok(()) } else { Err(answer) }
+}
+
 /// The nodes of a graph.
-fn nodes(graph: CUgraph) -> Vec<CUgraphNode> {
+fn nodes(graph: CUgraph) -> Result<Vec<CUgraphNode>, CUresult> {
     let mut count = 0_usize;
     // SAFETY: NULL asks for the number of nodes, a local to write.
-    if unsafe { vendor::graph_nodes(graph, ptr::null_mut(), &raw mut count) } != CUDA_SUCCESS || count == 0 {
-        return Vec::new();
+    ok(unsafe { vendor::graph_nodes(graph, ptr::null_mut(), &raw mut count) })?;
+    if count == 0 {
+        return Ok(Vec::new());
     }
     let mut nodes = vec![ptr::null_mut(); count];
     // SAFETY: room for `count` nodes.
-    if unsafe { vendor::graph_nodes(graph, nodes.as_mut_ptr(), &raw mut count) } != CUDA_SUCCESS {
-        return Vec::new();
-    }
+    ok(unsafe { vendor::graph_nodes(graph, nodes.as_mut_ptr(), &raw mut count) })?;
     nodes.truncate(count);
-    nodes
+    Ok(nodes)
 }
 
 /// Adds what the allocations of a graph, and of graphs in it, may need on each device, in whole pages.
-fn add_needs(needs: &mut Vec<(CUdevice, u64)>, graph: CUgraph, depth: u32) {
-    for node in nodes(graph) {
+fn add_needs(needs: &mut Vec<(CUdevice, u64)>, graph: CUgraph, depth: u32) -> Result<(), CUresult> {
+    for node in nodes(graph)? {
         let mut kind = 0;
         // SAFETY: a node of a graph that lives during the program's call, and a local to write.
-        if unsafe { vendor::graph_node_type(node, &raw mut kind) } != CUDA_SUCCESS {
-            continue;
-        }
+        ok(unsafe { vendor::graph_node_type(node, &raw mut kind) })?;
         if kind == CU_GRAPH_NODE_TYPE_MEM_ALLOC {
             let mut parameters = CUDA_MEM_ALLOC_NODE_PARAMS::default();
             // SAFETY: an allocation node, and a local to write.
-            let answer = unsafe { vendor::graph_alloc_params(node, &raw mut parameters) };
-            if answer == CUDA_SUCCESS
-                && let Some(device) = device_at(parameters.poolProps.location)
-            {
+            ok(unsafe { vendor::graph_alloc_params(node, &raw mut parameters) })?;
+            if let Some(device) = device_at(parameters.poolProps.location) {
                 let bytes = books::most(parameters.bytesize as u64);
                 match needs.iter_mut().find(|(known, _)| *known == device) {
                     Some((_, sum)) => *sum = sum.saturating_add(bytes),
@@ -75,11 +75,11 @@ fn add_needs(needs: &mut Vec<(CUdevice, u64)>, graph: CUgraph, depth: u32) {
         } else if kind == CU_GRAPH_NODE_TYPE_GRAPH && depth < DEEPEST {
             let mut child: CUgraph = ptr::null_mut();
             // SAFETY: a node of that type, and a local to write.
-            if unsafe { vendor::graph_child(node, &raw mut child) } == CUDA_SUCCESS {
-                add_needs(needs, child, depth + 1);
-            }
+            ok(unsafe { vendor::graph_child(node, &raw mut child) })?;
+            add_needs(needs, child, depth + 1)?;
         }
     }
+    Ok(())
 }
 
 /// Brings the charge for a device's graph memory to what is reserved now, `taken` having been taken beforehand.
@@ -124,12 +124,22 @@ fn back(
     result
 }
 
+/// Whether the driver will say the same to the program itself.
+fn is_about_the_graph(error: CUresult) -> bool {
+    matches!(error, CUDA_ERROR_INVALID_VALUE | CUDA_ERROR_INVALID_HANDLE | CUDA_ERROR_NOT_INITIALIZED)
+}
+
 /// Runs `call`, which makes `graph` executable and writes its handle to `exec`; with `uploads` it gives it memory as well.
 fn instantiate(exec: *mut CUgraphExec, graph: CUgraph, uploads: bool, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let mut needs = Vec::new();
-    add_needs(&mut needs, graph, 0);
+    match add_needs(&mut needs, graph, 0) {
+        Ok(()) => {}
+        Err(error) if is_about_the_graph(error) => return inside.driver(call),
+        // What its launch would take is not known.
+        Err(error) => return error,
+    }
     let result = if uploads { back(tenant, &mut inside, &needs, false, call) } else { inside.driver(call) };
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {

@@ -8,34 +8,51 @@
 use core::ffi::{c_char, c_uint, c_void};
 use core::sync::atomic::Ordering;
 
-use ffi_headers::cuda::{CUDA_SUCCESS, CUjit_option, CUlibrary, CUlibraryOption, CUlimit, CUmodule, CUresult};
+use ffi_headers::cuda::{
+    CU_LIMIT_MALLOC_HEAP_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE, CUDA_SUCCESS, CUjit_option, CUlibrary, CUlibraryOption,
+    CUlimit, CUmodule, CUresult,
+};
 
 use super::{pool, refused};
+use crate::books;
 use crate::guard::{self, Inside};
+use crate::private::Private;
 use crate::tenant::{self, Quota, Tenant};
 use crate::{current, measure, vendor};
 
 /// How often it is measured anew because other threads were allocating meanwhile.
 const TRIES: usize = 4;
 
-/// Brings the charge for overhead to what it is now. Answers whether it grew.
-fn settle(tenant: &Tenant, quota: &Quota) -> bool {
+/// Brings the charge for overhead to what it is now. Answers by how much it grew, `None` if nobody could tell.
+fn settle(tenant: &Tenant, quota: &Quota) -> Option<i64> {
     for _ in 0..TRIES {
         // A pool that has shrunk unnoticed would hide as much overhead.
         pool::shrunk(tenant);
         let held = tenant.held(quota.device);
-        let Some(used) = measure::own_used(quota.uuid()) else { return false };
+        let used = measure::own_used(quota.uuid())?;
         let mut private = tenant.private();
         if private.member.as_ref().map_or(0, |member| member.held(quota.device)) != held {
             continue;
         }
         let before = private.overhead.get(&(quota.device as u64)).copied().unwrap_or(0);
         let now = used.saturating_sub(held - before.min(held));
-        private.overhead.insert(quota.device as u64, now);
-        tenant.settle(&mut private, quota.device, before, now);
-        return now > before;
+        charge(tenant, &mut private, quota, now);
+        return Some(now as i64 - before as i64);
     }
-    false
+    None
+}
+
+/// Makes the charge for overhead these bytes.
+fn charge(tenant: &Tenant, private: &mut Private, quota: &Quota, now: u64) {
+    let before = private.overhead.insert(quota.device as u64, now).unwrap_or(0);
+    tenant.settle(private, quota.device, before, now);
+}
+
+/// Without NVML: the overhead is this much more, or less.
+fn estimate(tenant: &Tenant, quota: &Quota, more: i64) {
+    let mut private = tenant.private();
+    let before = private.overhead.get(&(quota.device as u64)).copied().unwrap_or(0);
+    charge(tenant, &mut private, quota, before.saturating_add_signed(more));
 }
 
 /// After a context is gone: its code went with it. With a device's last context all of it did.
@@ -61,12 +78,16 @@ pub(crate) fn context_gone(tenant: &Tenant, device: usize) {
 fn measured(call: impl FnOnce() -> CUresult, undo: impl FnOnce()) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    let Some(current) = current::get(tenant, &inside) else { return inside.driver(call) };
+    let current = match current::get(tenant, &inside) {
+        Ok(Some(current)) => current,
+        Ok(None) => return inside.driver(call),
+        Err(error) => return error,
+    };
     let mut result = inside.driver(call);
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
             let over = || tenant.region().is_none_or(|region| region.used(current.quota.device) > current.quota.limit);
-            if settle(tenant, current.quota) && over() {
+            if settle(tenant, current.quota).is_some_and(|grown| grown > 0) && over() {
                 undo();
                 settle(tenant, current.quota);
                 result = refused(tenant);
@@ -211,26 +232,52 @@ pub(crate) fn unload<H>(original: unsafe extern "C" fn(H) -> CUresult, handle: H
     measured(|| unsafe { original(handle) }, || {})
 }
 
-/// cuCtxSetLimit: stacks, heap and printf's buffer are device memory.
+/// cuCtxSetLimit: stacks, heap and printf's buffer are device memory. The last two are as large as they are set, so what they
+/// grow by is taken beforehand; without NVML, that remains the charge.
 pub(crate) fn set_limit(
     original: unsafe extern "C" fn(CUlimit, usize) -> CUresult,
     limit: CUlimit,
     value: usize,
 ) -> CUresult {
-    let mut before = 0_usize;
-    let known = tenant::get().is_some() && {
-        // SAFETY: a local to write.
-        let answer = unsafe { vendor::ctx_get_limit(&raw mut before, limit) };
-        answer == CUDA_SUCCESS
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(limit, value) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let quota = match current::get(tenant, &inside) {
+        Ok(Some(current)) => current.quota,
+        Ok(None) => return inside.driver(call),
+        Err(error) => return error,
     };
-    measured(
-        // SAFETY: the program's own arguments, unchanged.
-        || unsafe { original(limit, value) },
-        || {
-            if known {
+    let mut before = 0_usize;
+    // SAFETY: a local to write.
+    let answer = unsafe { vendor::ctx_get_limit(&raw mut before, limit) };
+    if answer != CUDA_SUCCESS {
+        return answer; // what cannot be undone is not done
+    }
+    let plain = matches!(limit, CU_LIMIT_MALLOC_HEAP_SIZE | CU_LIMIT_PRINTF_FIFO_SIZE);
+    let pages = |bytes: usize| books::most(bytes as u64).min(i64::MAX as u64) as i64;
+    let more = if plain { pages(value) - pages(before) } else { 0 };
+    let taken = more.max(0) as u64;
+    if !pool::take(tenant, quota, taken) {
+        return refused(tenant);
+    }
+    let mut result = inside.driver(call);
+    guard::bookkeeping(|| {
+        tenant.give(quota.device, taken);
+        if result != CUDA_SUCCESS {
+            return;
+        }
+        let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit);
+        match settle(tenant, quota) {
+            None => estimate(tenant, quota, more),
+            Some(grown) if grown > 0 && over() => {
                 // SAFETY: plain numbers, a value that held before.
                 let _as_before = unsafe { vendor::ctx_set_limit(limit, before) };
+                settle(tenant, quota);
+                result = refused(tenant);
             }
-        },
-    )
+            Some(_) => {}
+        }
+    });
+    result
 }

@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{
     CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, CU_STREAM_CAPTURE_STATUS_NONE,
+    CUDA_ERROR_DEINITIALIZED, CUDA_ERROR_INVALID_CONTEXT, CUDA_ERROR_INVALID_HANDLE, CUDA_ERROR_NOT_INITIALIZED,
     CUDA_SUCCESS, CUcontext, CUdevice, CUdeviceptr, CUmemAllocationHandleType, CUmemPool_attribute, CUmemPoolProps,
     CUmemoryPool, CUresult, CUstream,
 };
@@ -153,52 +154,95 @@ fn is_captured(stream: CUstream) -> bool {
 }
 
 /// The device of a stream's context, whatever context is current.
-fn stream_device(stream: CUstream) -> Option<CUdevice> {
+///
+/// # Errors
+/// The driver's, when it does not tell.
+fn stream_device(stream: CUstream) -> Result<CUdevice, CUresult> {
     let mut context: CUcontext = ptr::null_mut();
     // SAFETY: a local to write; the stream is the program's own argument, which the driver checks.
     let known = unsafe { vendor::stream_get_ctx(stream, &raw mut context) } == CUDA_SUCCESS && !context.is_null();
     // SAFETY: a context that lives, since the stream does; what is pushed is popped below.
     let pushed = known && unsafe { vendor::ctx_push_current(context) } == CUDA_SUCCESS;
-    let mut device: CUdevice = 0;
-    // SAFETY: a local to write.
-    let answer = unsafe { vendor::ctx_get_device(&raw mut device) };
+    let device = current_device();
     if pushed {
         // SAFETY: as above.
         let _popped = unsafe { vendor::ctx_pop_current(&raw mut context) };
     }
-    (answer == CUDA_SUCCESS).then_some(device)
+    device
 }
 
-/// The device that a pool is on: remembered if the program made the pool, else one of the devices' own. One that is neither
-/// (CUDA 13 has pools of managed memory and of parts of a device) counts to the current context's device.
-fn pool_device(tenant: &Tenant, pool: CUmemoryPool) -> Option<CUdevice> {
+/// The device of the current context.
+fn current_device() -> Result<CUdevice, CUresult> {
+    let mut device: CUdevice = 0;
+    // SAFETY: a local to write.
+    match unsafe { vendor::ctx_get_device(&raw mut device) } {
+        CUDA_SUCCESS => Ok(device),
+        error => Err(error),
+    }
+}
+
+/// The device that a pool is on, `None` if it takes nothing of any: remembered if the program made the pool, else one of the
+/// devices' own. One that is neither (CUDA 13 has pools of managed memory and of parts of a device) counts to the current
+/// context's device.
+fn pool_device(tenant: &Tenant, pool: CUmemoryPool) -> Result<Option<CUdevice>, CUresult> {
     if let Some(device) = tenant.private().pools.made.get(&(pool as u64)) {
-        return *device;
+        return Ok(*device);
     }
     let mut count: c_int = 0;
     // SAFETY: a local to write.
-    if unsafe { vendor::device_get_count(&raw mut count) } != CUDA_SUCCESS {
-        return None;
+    match unsafe { vendor::device_get_count(&raw mut count) } {
+        CUDA_SUCCESS => {}
+        error => return Err(error),
     }
     let known = (0..count).find(|device| {
         let mut own: CUmemoryPool = ptr::null_mut();
         // SAFETY: a local to write.
         unsafe { vendor::device_get_default_mem_pool(&raw mut own, *device) == CUDA_SUCCESS && own == pool }
     });
-    known.or_else(|| {
-        let mut device: CUdevice = 0;
-        // SAFETY: a local to write.
-        (unsafe { vendor::ctx_get_device(&raw mut device) } == CUDA_SUCCESS).then_some(device)
-    })
+    known.map_or_else(current_device, Ok).map(Some)
 }
 
-/// The pool that a device allocates from; `None` also where that takes nothing of the device.
-fn device_pool(tenant: &Tenant, device: CUdevice) -> Option<CUmemoryPool> {
+/// The pool that a device allocates from.
+fn device_pool(device: CUdevice) -> Result<CUmemoryPool, CUresult> {
     let mut pool: CUmemoryPool = ptr::null_mut();
     // SAFETY: a local to write.
-    let answer = unsafe { vendor::device_get_mem_pool(&raw mut pool, device) };
-    let elsewhere = || tenant.private().pools.made.get(&(pool as u64)) == Some(&None);
-    (answer == CUDA_SUCCESS && !pool.is_null() && !elsewhere()).then_some(pool)
+    match unsafe { vendor::device_get_mem_pool(&raw mut pool, device) } {
+        CUDA_SUCCESS => Ok(pool),
+        error => Err(error),
+    }
+}
+
+/// Where a stream's allocations come from: a pool, and the device that it is on, or `None` if it takes nothing of any.
+fn stream_pool(tenant: &Tenant, stream: CUstream) -> Result<(CUmemoryPool, Option<CUdevice>), CUresult> {
+    let device = stream_device(stream)?;
+    let pool = device_pool(device)?;
+    let elsewhere = tenant.private().pools.made.get(&(pool as u64)) == Some(&None);
+    Ok((pool, (!elsewhere).then_some(device)))
+}
+
+/// Whether the driver cannot be asked for a reason that it will tell the program itself.
+fn says_so_itself(error: CUresult) -> bool {
+    matches!(
+        error,
+        CUDA_ERROR_NOT_INITIALIZED | CUDA_ERROR_DEINITIALIZED | CUDA_ERROR_INVALID_CONTEXT | CUDA_ERROR_INVALID_HANDLE
+    )
+}
+
+/// Allocates in the place that was found, or passes on if that takes nothing of a device.
+fn allocate_in(
+    tenant: &'static Tenant,
+    inside: &mut Inside,
+    place: Result<(CUmemoryPool, Option<CUdevice>), CUresult>,
+    result: (*mut CUdeviceptr, CUstream),
+    bytes: u64,
+    call: impl FnOnce() -> CUresult,
+) -> CUresult {
+    match place {
+        Ok((pool, Some(device))) => allocate(tenant, inside, (pool, device), result, bytes, call),
+        Ok((_, None)) => inside.driver(call),
+        Err(error) if says_so_itself(error) => inside.driver(call),
+        Err(error) => error,
+    }
 }
 
 /// cuMemAllocAsync: from the pool of the stream's device, whatever context is current.
@@ -215,9 +259,8 @@ pub(crate) fn allocate_async(
     if is_captured(stream) {
         return inside.driver(call);
     }
-    let place = stream_device(stream).and_then(|device| Some((device_pool(tenant, device)?, device)));
-    let Some(place) = place else { return inside.driver(call) };
-    allocate(tenant, &mut inside, place, (dptr, stream), bytesize as u64, call)
+    let place = stream_pool(tenant, stream);
+    allocate_in(tenant, &mut inside, place, (dptr, stream), bytesize as u64, call)
 }
 
 /// cuMemAllocFromPoolAsync: on the pool's device, whatever context is current.
@@ -235,8 +278,8 @@ pub(crate) fn allocate_from_pool(
     if is_captured(stream) {
         return inside.driver(call);
     }
-    let Some(device) = pool_device(tenant, pool) else { return inside.driver(call) };
-    allocate(tenant, &mut inside, (pool, device), (dptr, stream), bytesize as u64, call)
+    let place = pool_device(tenant, pool).map(|device| (pool, device));
+    allocate_in(tenant, &mut inside, place, (dptr, stream), bytesize as u64, call)
 }
 
 /// cuMemFreeAsync.

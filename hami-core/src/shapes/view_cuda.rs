@@ -22,8 +22,12 @@ pub(crate) fn mem_info<N: Bytes>(
     if result != CUDA_SUCCESS {
         return result;
     }
+    let current = match current::get(tenant, &inside) {
+        Ok(Some(current)) => current,
+        Ok(None) => return result,
+        Err(error) => return error,
+    };
     guard::bookkeeping(|| {
-        let Some(current) = current::get(tenant, &inside) else { return };
         pool::shrunk(tenant);
         overhead::look(tenant, current.quota);
         let used = tenant.used(current.quota);

@@ -15,13 +15,18 @@ use crate::{measure, vendor};
 const UUID_LENGTH: usize = 96;
 
 /// The quota on NVML's device, of which NVML says that it has `total` bytes.
-fn quota_of(tenant: &Tenant, device: nvmlDevice_t, total: u64) -> Option<&'static Quota> {
-    tenant.of_nvml(device as usize, || {
+///
+/// # Errors
+/// NVML's, when it does not tell which device that is: what belongs to the whole device is not shown instead.
+fn quota_of(tenant: &Tenant, device: nvmlDevice_t, total: u64) -> Result<Option<&'static Quota>, nvmlReturn_t> {
+    let mut failed = NVML_SUCCESS;
+    let quota = tenant.of_nvml(device as usize, || {
         let mut text = [0_u8; UUID_LENGTH];
         // SAFETY: a handle that NVML has just accepted, and room for the text.
         let answer =
             unsafe { vendor::nvml_device_uuid(device, text.as_mut_ptr().cast::<c_char>(), UUID_LENGTH as c_uint) };
         if answer != NVML_SUCCESS {
+            failed = answer;
             return None;
         }
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(UUID_LENGTH);
@@ -32,7 +37,8 @@ fn quota_of(tenant: &Tenant, device: nvmlDevice_t, total: u64) -> Option<&'stati
             let answer = unsafe { vendor::nvml_device_index(device, &raw mut index) };
             (answer == NVML_SUCCESS).then_some(index as usize)
         }))
-    })
+    });
+    if failed == NVML_SUCCESS { Ok(quota) } else { Err(failed) }
 }
 
 /// Runs `call`; after success `show` gets the quota's size and what is used of it, if NVML's device has a quota.
@@ -44,14 +50,16 @@ fn shown(
 ) -> nvmlReturn_t {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    let result = inside.driver(call);
+    let mut result = inside.driver(call);
     if result == NVML_SUCCESS {
-        guard::bookkeeping(|| {
-            if let Some(quota) = quota_of(tenant, device, total()) {
+        guard::bookkeeping(|| match quota_of(tenant, device, total()) {
+            Ok(Some(quota)) => {
                 pool::shrunk(tenant);
                 overhead::look(tenant, quota);
                 show(quota.limit, tenant.used(quota).min(quota.limit));
             }
+            Ok(None) => {}
+            Err(error) => result = error,
         });
     }
     result
