@@ -190,13 +190,20 @@ void calls(double budget_ms) {
     release_all();
 }
 
-/* For a profiler: one row's calls, as many as asked, and nothing measured. */
+/* What a profiler collects. Called by address, so it stays a function of its own under this name. */
+__attribute__((noinline)) static void collected(void (*batch)(long), long count) {
+    batch(count);
+}
+
+/* For a profiler: one row's calls, as many as asked, and nothing measured. The first ones do not count. */
 void one_call(const char *name, long count) {
+    enum { FIRST_ONES = 64 };
     open_all();
     for (int i = 0; i < MEASURED_COUNT; i++) {
         if (strcmp(MEASURED[i].name, name) != 0) continue;
         set_up(&MEASURED[i]);
-        MEASURED[i].batch(count);
+        MEASURED[i].batch(FIRST_ONES);
+        collected(MEASURED[i].batch, count);
         return;
     }
     die("one-call %s: no such row", name);

@@ -130,6 +130,26 @@ impl Clients {
             .finish()
     }
 
+    /// How many instructions `count` calls of a row take, one by one, as callgrind counts them: driver, library and loader
+    /// together, the client's own loop as well.
+    pub(crate) fn instructions(&self, door: Door, mode: Mode, row: &str, count: u32) -> anyhow::Result<f64> {
+        let mut client = self.command(door, mode, "instructions", &["one-call".to_owned(), row.to_owned()]);
+        client.arg(count.to_string());
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=collected"]);
+        valgrind.arg(client.get_program()).args(client.get_args()).env_clear();
+        valgrind.envs(client.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        valgrind.envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
+        let what = format!("{door:?}, {mode:?}: valgrind, client one-call {row}");
+        let output =
+            valgrind.stdin(Stdio::null()).output().with_context(|| format!("{what}: `make setup` installs it"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{what}: {}: {said}", output.status);
+        let collected = said.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse::<f64>().ok());
+        let collected = collected.filter(|collected| *collected > 0.0);
+        Ok(collected.with_context(|| format!("{what}: counted nothing: {said}"))? / f64::from(count))
+    }
+
     /// Starts `count` processes of one tenant and waits until each stands at its gate.
     pub(crate) fn at_gate(
         &self,

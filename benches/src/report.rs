@@ -67,6 +67,9 @@ struct Line {
     /// With the library and no limit, where that is measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     unlimited: Option<Summary>,
+    /// Instructions of one call, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<Instructions>,
     /// Median hooked less median native.
     difference: f64,
     /// Median hooked by median native.
@@ -75,6 +78,15 @@ struct Line {
     reference: Option<Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<Verdict>,
+}
+
+/// Instructions of one call: the driver's, ours, and the client's own loop.
+#[derive(Debug, Serialize)]
+struct Instructions {
+    native: f64,
+    hooked: f64,
+    /// With the library and no limit.
+    unlimited: f64,
 }
 
 impl Report {
@@ -90,6 +102,12 @@ impl Report {
             };
             let (native, hooked) = (summary(Mode::Native)?, summary(Mode::Limited)?);
             let unlimited = row.unlimited.then(|| summary(Mode::Unlimited)).transpose()?;
+            let counted = |mode| samples.instructions(&row.key, mode);
+            let counted = (counted(Mode::Native), counted(Mode::Limited), counted(Mode::Unlimited));
+            let instructions = match counted {
+                (Some(native), Some(hooked), Some(unlimited)) => Some(Instructions { native, hooked, unlimited }),
+                _ => None,
+            };
             let figures = reference.row(&row.key).cloned();
             lines.push(Line {
                 verdict: figures.as_ref().and_then(|figures| figures.verdict(row.unit, &native, &hooked)),
@@ -100,6 +118,7 @@ impl Report {
                 native,
                 hooked,
                 unlimited,
+                instructions,
                 difference: hooked.median - native.median,
                 ratio: hooked.median / native.median,
                 reference: figures,

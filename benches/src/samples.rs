@@ -10,12 +10,23 @@ use crate::client::Mode;
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
     figures: HashMap<(String, Mode), Vec<f64>>,
+    instructions: HashMap<(String, Mode), f64>,
 }
 
 impl Samples {
     /// Adds one figure to a row.
     pub(crate) fn add(&mut self, row: impl Into<String>, mode: Mode, figure: f64) {
         self.figures.entry((row.into(), mode)).or_default().push(figure);
+    }
+
+    /// Enters how many instructions one call of a row takes.
+    pub(crate) fn set_instructions(&mut self, row: impl Into<String>, mode: Mode, count: f64) {
+        self.instructions.insert((row.into(), mode), count);
+    }
+
+    /// How many instructions one call of a row takes; `None` where they were not counted.
+    pub(crate) fn instructions(&self, row: &str, mode: Mode) -> Option<f64> {
+        self.instructions.get(&(row.to_owned(), mode)).copied()
     }
 
     /// What a row's figures come to; `None` when there is none.

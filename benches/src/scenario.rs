@@ -4,6 +4,8 @@
 mod calls;
 /// First calls, several processes starting at once, memory and threads.
 mod first_calls;
+/// Instructions per call, as valgrind counts them.
+mod instructions;
 /// Several processes of one tenant.
 mod peers;
 /// Programs that never touch a device.
@@ -27,5 +29,6 @@ pub(crate) fn all(clients: &Clients, options: &Options, samples: &mut Samples) -
         first_calls::measure(clients, round, samples)?;
         spawn::measure(clients, options, round, samples)?;
     }
-    Ok(())
+    eprintln!("instructions");
+    instructions::measure(clients, options, samples)
 }

@@ -24,6 +24,9 @@ const EXPECTED: &[&str] = &[
     "start-16-worst/direct",
 ];
 
+/// Rows of which instructions are counted in a quick run as well. The library adds some to each, with no limit too.
+const COUNTED: &[&str] = &["pair-4KiB-1000/direct", "pair-2MiB-1/direct", "cuMemGetInfo/direct"];
+
 fn number(value: &Value) -> f64 {
     // A figure that is not finite is written as null.
     value.as_f64().unwrap_or_else(|| panic!("{value} is no finite number"))
@@ -52,6 +55,11 @@ fn a_quick_run_has_every_row() {
             for part in ["median", "min", "max", "first_quartile", "third_quartile"] {
                 assert!(number(&row[mode][part]) > 0.0, "{mode} {part} in {row}");
             }
+        }
+        if COUNTED.contains(&row["key"].as_str().expect("a key")) {
+            let [native, hooked, unlimited] =
+                ["native", "hooked", "unlimited"].map(|mode| number(&row["instructions"][mode]));
+            assert!(hooked > native && unlimited > native && native > 1.0, "instructions in {row}");
         }
         number(&row["difference"]);
         number(&row["ratio"]);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Line, Report, Standing};
+use super::{Instructions, Line, Report, Standing};
 use crate::reference::Verdict;
 use crate::rows::Unit;
 use crate::samples::Summary;
@@ -21,6 +21,10 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(text, "machine:   {}, {} cores, Linux {}", machine.processor, machine.cores, machine.kernel)?;
     writeln!(text, "library:   {}", report.library)?;
     writeln!(text, "reference: {}; another machine, over a stub driver", report.reference.name)?;
+    writeln!(
+        text,
+        "instructions per call: natively, how many more when hooked, how many more with no limit (valgrind)"
+    )?;
     if report.quick {
         writeln!(text, "A quick run: its figures are rough.")?;
     }
@@ -31,8 +35,16 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
             writeln!(text, "\n{group}")?;
             writeln!(
                 text,
-                "  {:<42} {:>27} {:>27} {:>10} {:>7} {:>10} {:>10} {:>9}",
-                "", "native", "hooked", "difference", "ratio", "no limit", "reference", "better by"
+                "  {:<42} {:>27} {:>27} {:>10} {:>7} {:>10} {:>10} {:>9} {:>21}",
+                "",
+                "native",
+                "hooked",
+                "difference",
+                "ratio",
+                "no limit",
+                "reference",
+                "better by",
+                instructions_heading(&report.rows, group)
             )?;
         }
         write_line(text, line)?;
@@ -63,7 +75,7 @@ fn write_line(text: &mut String, line: &Line) -> std::fmt::Result {
     let unlimited = line.unlimited.map(|summary| signed(summary.median - line.native.median, line.unit));
     writeln!(
         text,
-        "  {:<42} {:>27} {:>27} {:>10} {:>7} {:>10} {:>10} {:>9}",
+        "  {:<42} {:>27} {:>27} {:>10} {:>7} {:>10} {:>10} {:>9} {:>21}",
         line.title,
         spread(&line.native, line.unit),
         spread(&line.hooked, line.unit),
@@ -72,7 +84,20 @@ fn write_line(text: &mut String, line: &Line) -> std::fmt::Result {
         unlimited.unwrap_or_default(),
         reference(line),
         verdict(line),
+        instructions(line),
     )
+}
+
+/// Heads the column of instructions, in groups that have any.
+fn instructions_heading(rows: &[Line], group: &str) -> &'static str {
+    let counted = rows.iter().any(|line| line.group == group && line.instructions.is_some());
+    if counted { "instructions per call" } else { "" }
+}
+
+/// Instructions native, hooked, and without a limit.
+fn instructions(line: &Line) -> String {
+    let Some(Instructions { native, hooked, unlimited }) = &line.instructions else { return String::new() };
+    format!("{native:.0} {:+.0} {:+.0}", hooked - native, unlimited - native)
 }
 
 /// The reference's figure; one that is a difference over native has its sign.
