@@ -200,6 +200,7 @@ pub(crate) fn load_module_with_options(
 }
 
 /// cuLibraryLoadData and cuLibraryLoadFromFile, which differ in what `source` points to.
+#[expect(clippy::too_many_arguments)] // CUDA's own
 pub(crate) fn load_library<S>(
     original: unsafe extern "C" fn(
         *mut CUlibrary,

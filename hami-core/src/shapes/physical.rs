@@ -219,6 +219,7 @@ pub(crate) fn bind_address(
 }
 
 /// cuMulticastBindMem since CUDA 13.1: for a device of the object.
+#[expect(clippy::too_many_arguments)] // CUDA's own
 pub(crate) fn bind_memory_of(
     original: unsafe extern "C" fn(
         CUmemGenericAllocationHandle,
