@@ -13,7 +13,7 @@ TOOLS := target/tools/venv
 # Where `make bench` and `make gpu-check` put what they measure.
 OUT ?= target/results
 
-.PHONY: help setup packages clients build core demo test model-check bench gpu-check lint clean
+.PHONY: help setup packages clients build core test-library demo test model-check fuzz sanitize bench gpu-check lint clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,17 +48,31 @@ build: core ## Build target/release: libhami_core.so, hami, simgpu, simgpu-libs/
 core: $(TOOLS)/.stamp
 	tools/build_core.sh $(TOOLS) $(CORE) --locked
 
+# A second library, with points at which the killing tests end or stop a process. Its own folder: the features differ.
+test-library: $(TOOLS)/.stamp
+	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/tests tools/build_core.sh $(TOOLS) target/tests/libhami_core_kill_points.so \
+		--locked --features kill-points
+
 demo: build ## Show two tenants under quotas, on a real device or on a simulated one
 	@tests/setup/clients.sh nvidia-550
 	@demo/run
 
-test: setup build lint model-check ## Run the lints, the model check and all tests
+test: setup build test-library lint model-check ## Run the lints, the model check and all tests
 	cargo test --locked --workspace --no-fail-fast
 
-# loom tries every interleaving; the kill points let a process die at each step. Its own folder, since it recompiles all.
-model-check: ## Check the shared region's protocol in every interleaving
+# loom tries every interleaving and every order that the hardware allows; the kill points let a process die at each step.
+# The exploration visits every state of more processes. Folders of their own, since they recompile all.
+model-check: ## Check the shared region's protocol: every interleaving, every state
 	RUSTFLAGS="--cfg loom" cargo test --locked --package shared-region --lib --release --features kill-points \
 		--target-dir $(CARGO_TARGET_DIR)/loom
+	RUSTFLAGS="--cfg states" cargo test --locked --package shared-region --lib --release \
+		--target-dir $(CARGO_TARGET_DIR)/states -- ledger::states --nocapture
+
+fuzz: ## Fuzz what reads foreign bytes and text, each for FUZZ_SECONDS (600)
+	tools/fuzz.sh
+
+sanitize: build ## Run the tests that can under AddressSanitizer and LeakSanitizer, a hooked program under valgrind
+	tools/sanitize.sh
 
 bench: build packages ## Measure native against hooked, in one run
 	cargo bench --locked --package hami-benches

@@ -1,41 +1,71 @@
-//! Numbered points at which a test may end the caller: the process by SIGKILL, or a model's thread by unwinding.
+//! Numbered points at which a test ends or stops the process: `HAMI_KILL_POINT=POINT[@PASS][=KILL|STOP]`.
+//!
+//! `PASS` counts from 0, over all threads; without it the first pass is meant, without a signal SIGKILL.
+// UNSAFETY: kill(2) has no safe wrapper here.
+#![expect(unsafe_code)]
 
-use core::cell::Cell;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 
-#[cfg(not(loom))]
-std::thread_local! {
-    static TARGET: Cell<Option<(u32, u32)>> = const { Cell::new(None) };
+/// The variable that arms a point.
+const VARIABLE: &str = "HAMI_KILL_POINT";
+
+/// What is to happen, and where.
+#[derive(Debug, PartialEq, Eq)]
+struct Target {
+    point: u32,
+    pass: u64,
+    signal: libc::c_int,
 }
 
-// Loom's threads share one of the system's, so they need loom's own storage.
-#[cfg(loom)]
-loom::thread_local! {
-    static TARGET: Cell<Option<(u32, u32)>> = Cell::new(None);
+fn parse(text: &str) -> Option<Target> {
+    let (place, signal) = text.split_once('=').unwrap_or((text, "KILL"));
+    let (point, pass) = place.split_once('@').unwrap_or((place, "0"));
+    let signal = match signal {
+        "KILL" => libc::SIGKILL,
+        "STOP" => libc::SIGSTOP,
+        _ => return None,
+    };
+    Some(Target { point: point.parse().ok()?, pass: pass.parse().ok()?, signal })
 }
 
-/// What unwinds out of the point that was armed.
-#[derive(Debug)]
-pub struct Killed;
-
-/// Arms `point` for this thread: the `nth` time it is reached (from 0) the thread unwinds with [`Killed`].
-pub fn arm(point: u32, nth: u32) {
-    TARGET.with(|target| target.set(Some((point, nth))));
+fn target() -> Option<&'static Target> {
+    static TARGET: OnceLock<Option<Target>> = OnceLock::new();
+    let read = || {
+        let text = std::env::var(VARIABLE).ok()?;
+        let target = parse(&text);
+        if target.is_none() {
+            eprintln!("{VARIABLE}={text}: accepted is POINT[@PASS][=KILL|STOP], with numbers");
+        }
+        target
+    };
+    TARGET.get_or_init(read).as_ref()
 }
 
 /// Called at each point.
 pub(crate) fn at(point: u32) {
-    let due = TARGET.with(|target| match target.get() {
-        Some((armed, 0)) if armed == point => {
-            target.set(None);
-            true
+    static PASSES: AtomicU64 = AtomicU64::new(0);
+    // Relaxed: only counts.
+    if let Some(target) = target().filter(|target| target.point == point)
+        && PASSES.fetch_add(1, Ordering::Relaxed) == target.pass
+    {
+        // SAFETY: a signal to this very process, which only a test asks for.
+        unsafe { libc::kill(libc::getpid(), target.signal) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_as_people_write_them() {
+        let target = |point, pass, signal| Some(Target { point, pass, signal });
+        assert_eq!(parse("3"), target(3, 0, libc::SIGKILL));
+        assert_eq!(parse("12@40"), target(12, 40, libc::SIGKILL));
+        assert_eq!(parse("7@1=STOP"), target(7, 1, libc::SIGSTOP));
+        for text in ["", "x", "1@", "@1", "1=TERM", "1@2@3", "-1"] {
+            assert_eq!(parse(text), None, "{text}");
         }
-        Some((armed, nth)) if armed == point => {
-            target.set(Some((armed, nth - 1)));
-            false
-        }
-        _ => false,
-    });
-    if due {
-        std::panic::resume_unwind(Box::new(Killed));
     }
 }

@@ -13,8 +13,8 @@
 //! No value of the word ever comes back (a tag is used once), so a compare-and-swap that succeeds proves that nothing
 //! happened in between. That is why the word has 128 bits.
 
-use crate::kill_point;
 use crate::sync::{AtomicU64, AtomicU128, Ordering};
+use crate::{carries_only, kill_point};
 
 /// Bits of a tag that hold the sequence number. Numbers go on from owner to owner of a slot; at 20 million operations a
 /// second without a pause, 48 bits last 160 days.
@@ -71,7 +71,7 @@ impl Record {
     ];
 
     /// An all-zero record, as a fresh file has it.
-    #[cfg(any(loom, test))]
+    #[cfg(any(loom, all(test, not(states))))]
     fn zero() -> Self {
         Self { after: [AtomicU64::new(0), AtomicU64::new(0)], intent: AtomicU64::new(0), acked: AtomicU64::new(0) }
     }
@@ -103,6 +103,34 @@ impl Cursor {
     }
 }
 
+/// How a dead owner is told from the next one of its slot.
+#[derive(Clone, Copy)]
+pub(crate) enum Dead<'a> {
+    /// The slot is the caller's own now: whoever had it is dead, and nobody follows.
+    MySlot,
+    /// The owner was seen dead after the slot's generation had had this value.
+    Seen(&'a AtomicU64, u64),
+}
+
+impl Dead<'_> {
+    /// Whether the slot still is the dead owner's. Asked after the record has been read.
+    fn still_same(self) -> bool {
+        match self {
+            Self::MySlot => true,
+            // Acquire: keeps the reads of the record before this one.
+            Self::Seen(generation, seen) => generation.load(Ordering::Acquire) == seen,
+        }
+    }
+
+    /// What it knows, as a number.
+    fn seen(self) -> u128 {
+        match self {
+            Self::MySlot => u128::MAX,
+            Self::Seen(_, seen) => seen.into(),
+        }
+    }
+}
+
 /// One device's word, and every slot's record of that device.
 pub struct Ledger<'a, R: Fn(u16) -> Option<&'a Record>> {
     pub(crate) word: &'a AtomicU128,
@@ -125,10 +153,9 @@ impl<'a, R: Fn(u16) -> Option<&'a Record>> Ledger<'a, R> {
     #[inline]
     pub fn take(&self, slot: u16, cursor: &mut Cursor, bytes: u64, limit: u64) -> Result<(), OverLimit> {
         let used = self.used();
-        if used.checked_add(bytes).is_none_or(|sum| sum > limit) || cursor.seq >= SEQ_LAST_TAKE {
-            return Err(OverLimit { used });
-        }
-        let held = cursor.held + bytes;
+        let held = cursor.held.checked_add(bytes).filter(|_| cursor.seq < SEQ_LAST_TAKE);
+        let fits = used.checked_add(bytes).is_some_and(|sum| sum <= limit);
+        let (true, Some(held)) = (fits, held) else { return Err(OverLimit { used }) };
         self.apply(slot, cursor, held, |used| used.checked_add(bytes).filter(|sum| *sum <= limit))
     }
 
@@ -162,6 +189,7 @@ impl<'a, R: Fn(u16) -> Option<&'a Record>> Ledger<'a, R> {
         own.intent.store(seq, Ordering::Release);
         kill_point(3);
         loop {
+            carries_only(1, &[]);
             // Acquire: pairs with the Release half of the swap that wrote this value, so that the records and
             // acknowledgements written before it are visible here.
             let raw = self.word.load(Ordering::Acquire);
@@ -171,6 +199,7 @@ impl<'a, R: Fn(u16) -> Option<&'a Record>> Ledger<'a, R> {
                 self.acknowledge(word);
             }
             kill_point(4);
+            carries_only(2, &[raw]);
             let new = Word { used, slot, seq }.pack();
             // AcqRel on success: Release publishes the intent and the acknowledgement together with the new value,
             // Acquire orders later operations of this owner behind it. Relaxed on failure: the loop loads again.
@@ -210,29 +239,31 @@ impl<'a, R: Fn(u16) -> Option<&'a Record>> Ledger<'a, R> {
 
     /// Gives back everything that the dead owner of `slot` held. Returns the bytes that this call gave back.
     ///
-    /// Any number of processes may do this for one slot at once; each byte comes back once. `still_same` must answer
-    /// whether the slot is still that of the owner who was seen dead; it is asked after the record has been read.
-    pub fn recover(&self, slot: u16, still_same: impl Fn() -> bool) -> u64 {
+    /// Any number of processes may do this for one slot at once; each byte comes back once.
+    pub(crate) fn recover(&self, slot: u16, dead: Dead<'_>) -> u64 {
         let Some(record) = (self.record)(slot) else { return 0 };
         loop {
+            carries_only(3, &[dead.seen()]);
             let raw = self.word.load(Ordering::Acquire); // pairs with the swap in `apply`
             let word = Word::unpack(raw);
             let last = Self::last_applied(record, word, slot);
             let held = record.held_after(last);
-            // Relaxed: the owner is dead, so this no longer changes, or `still_same` fails.
+            // Relaxed: the owner is dead, so this no longer changes, or another one is found below.
             let intent = record.intent.load(Ordering::Relaxed);
             // If a new owner came before this, the bytes read may be its own. If it comes after, it has recovered the
             // slot itself first: then the word has changed and the swap fails, or there was nothing to give back.
-            if held == 0 || !still_same() {
+            if held == 0 || !dead.still_same() {
                 return 0;
             }
             if word.slot != slot {
                 self.acknowledge(word);
             }
             kill_point(6);
-            // A number past every intent of the dead owner: `held_after` then answers 0.
-            let seq = last.max(intent) + 1;
+            // A number past every intent of the dead owner: `held_after` then answers 0. A tag has no room for numbers
+            // that no operation ever had; a record that has such is nonsense, and what it says is not given back.
+            let Some(seq) = last.max(intent).checked_add(1).filter(|seq| *seq <= SEQ_MASK) else { return 0 };
             let new = Word { used: word.used.saturating_sub(held), slot, seq }.pack();
+            carries_only(4, &[dead.seen(), raw, new]);
             // Orderings as in `apply`.
             if self.word.compare_exchange(raw, new, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 kill_point(7);
@@ -246,18 +277,23 @@ impl<'a, R: Fn(u16) -> Option<&'a Record>> Ledger<'a, R> {
         let Some(record) = (self.record)(slot) else { return Cursor::default() };
         let word = Word::unpack(self.word.load(Ordering::Acquire)); // pairs with the swap in `apply`
         let last = Self::last_applied(record, word, slot);
-        // Relaxed throughout: the slot is ours now; the next Release of `intent` publishes it.
-        let seq = last.max(record.intent.load(Ordering::Relaxed));
+        // Relaxed: the slot is ours now; the next Release of `intent` publishes these.
         record.after[0].store(0, Ordering::Relaxed);
         record.after[1].store(0, Ordering::Relaxed);
-        Cursor { seq, held: 0 }
+        // Not past an operation that the dead owner only tried: the next one must have that one's number, or it would
+        // write its outcome where `held_after` still looks for what was held before.
+        Cursor { seq: last, held: 0 }
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, states))))]
 #[path = "ledger_tests.rs"]
 mod tests;
 
 #[cfg(all(test, loom))]
 #[path = "ledger_loom.rs"]
 mod model;
+
+#[cfg(all(test, states))]
+#[path = "ledger_states.rs"]
+mod states;

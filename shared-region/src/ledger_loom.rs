@@ -94,7 +94,7 @@ fn a_death_at_every_step_loses_nothing() {
                 let taken = device.ledger().take(0, &mut cursor, 5, LIMIT).is_ok();
                 thread.join().unwrap();
                 assert!(taken, "4 + 5 fits under 10");
-                device.ledger().recover(1, || true);
+                device.ledger().recover(1, Dead::MySlot);
                 assert_eq!(device.ledger().used(), 5);
                 assert_eq!((device.ledger().held(0), device.ledger().held(1)), (5, 0));
             });
@@ -116,10 +116,10 @@ fn bytes_of_the_dead_come_back_once() {
             let thread = thread::spawn(move || {
                 kill::arm(point, 0);
                 until_killed(|| {
-                    other.ledger().recover(2, || true);
+                    other.ledger().recover(2, Dead::MySlot);
                 });
             });
-            device.ledger().recover(2, || true);
+            device.ledger().recover(2, Dead::MySlot);
             thread.join().unwrap();
             assert_eq!(device.ledger().used(), 5);
         });
@@ -137,10 +137,10 @@ fn a_late_recovery_takes_nothing_from_the_next_owner() {
         let (other, seen) = (device.clone(), generation.clone());
         let thread = thread::spawn(move || {
             // It has seen the owner of generation 0 dead, as `sweep` does.
-            other.ledger().recover(1, || seen.load(Ordering::Acquire) == 0);
+            other.ledger().recover(1, Dead::Seen(&seen, 0));
         });
         let ledger = device.ledger();
-        ledger.recover(1, || true);
+        ledger.recover(1, Dead::MySlot);
         generation.fetch_add(1, Ordering::Release);
         let mut cursor = ledger.adopt(1);
         ledger.take(1, &mut cursor, 7, LIMIT).unwrap();

@@ -4,8 +4,11 @@
 //! Taking and giving back bytes is lock-free: a process that is stopped or killed at any instruction delays nobody, and
 //! what it held comes back at the next need. `docs/region.md` explains the protocol; [`ledger`] holds it.
 
-#[cfg(feature = "kill-points")]
-pub mod kill;
+#[cfg(all(feature = "kill-points", not(loom)))]
+mod kill;
+#[cfg(all(feature = "kill-points", loom))]
+#[path = "kill_loom.rs"]
+mod kill;
 #[cfg(not(loom))]
 /// Where every word lies in the file, and which role writes it.
 pub mod layout;
@@ -17,9 +20,15 @@ mod map;
 #[cfg(not(loom))]
 /// One process's place in a region, and the question whether another's owner still lives.
 mod member;
+/// The slots of the dead: giving back what they held, and taking one over.
+#[cfg_attr(loom, expect(dead_code, reason = "its model is that of all states"))]
+mod recovery;
 /// Sizes of memory as people write them: one parser for the library and the commands that set its limits.
 pub mod size;
-/// The only place that names atomic types: real ones, or loom's under a model check.
+/// The memory of the exploration of all states.
+#[cfg(states)]
+mod states;
+/// The only place that names atomic types: real ones, or those of a model check.
 mod sync;
 /// Locks on bytes of the file: who owns a slot, who uses the file at all.
 #[cfg(not(loom))]
@@ -37,9 +46,18 @@ pub use member::{Member, Swept};
 #[cfg(not(loom))]
 pub const LAYOUT: u32 = (layout::LAYOUT_HASH ^ (layout::LAYOUT_HASH >> 32)) as u32;
 
-/// Does nothing in a shipped build; under the feature `kill-points` a test can make the process die here.
+/// Does nothing in a shipped build; under the feature `kill-points` a test can make the process die here. Points of this
+/// crate have numbers below 20; the library that uses it has those from 20 on.
 #[inline(always)]
-fn kill_point(_point: u32) {
+pub fn kill_point(_point: u32) {
     #[cfg(feature = "kill-points")]
     kill::at(_point);
+}
+
+/// Does nothing in a shipped build. Tells the exploration of all states that what this process has read in its present
+/// operation matters from here on only by what it carries: `carried`, and what the operation began with.
+#[inline(always)]
+fn carries_only(_point: u32, _carried: &[u128]) {
+    #[cfg(states)]
+    states::carries_only(_point, _carried);
 }

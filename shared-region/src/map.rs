@@ -305,14 +305,27 @@ fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
+/// Makes a system call again as long as a signal of the program's own interrupts it.
+fn uninterrupted(call: impl Fn() -> libc::c_int) -> io::Result<libc::c_int> {
+    loop {
+        let answer = call();
+        if answer >= 0 {
+            return Ok(answer);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
 /// open(2). The descriptor is never 0, 1 or 2: a program that runs without those writes there all the same.
 fn open_file(path: &Path, flags: libc::c_int, mode: libc::mode_t) -> io::Result<File> {
     let path = c_path(path)?;
-    // SAFETY: the path is a NUL-terminated string that outlives the call.
-    let fd = unsafe { libc::open(path.as_ptr(), flags, libc::c_uint::from(mode)) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let fd = uninterrupted(|| {
+        // SAFETY: the path is a NUL-terminated string that outlives the call.
+        unsafe { libc::open(path.as_ptr(), flags, libc::c_uint::from(mode)) }
+    })?;
     // SAFETY: the descriptor was just opened and belongs to nobody else.
     let file = unsafe { File::from_raw_fd(fd) };
     if fd > libc::STDERR_FILENO {
@@ -340,13 +353,11 @@ fn may_be_as_long() -> io::Result<()> {
 fn allocate(file: &File, offset: usize, len: usize) -> io::Result<()> {
     let (offset, len) = (offset as libc::off_t, len as libc::off_t);
     // SAFETY: plain numbers and a descriptor that `file` keeps open.
-    if unsafe { libc::fallocate(file.as_raw_fd(), 0, offset, len) } == 0 {
-        return Ok(());
-    }
-    match io::Error::last_os_error() {
+    match uninterrupted(|| unsafe { libc::fallocate(file.as_raw_fd(), 0, offset, len) }) {
+        Ok(_) => Ok(()),
         // A file system without fallocate: there is no way to ask beforehand.
-        error if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) => Ok(()),
-        error => Err(error),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::layout::{MAX_DEVICES, MAX_SLOTS};
 use crate::ledger::{Cursor, OverLimit};
 use crate::map::{Region, RegionError};
 use crate::sync::Ordering;
-use crate::use_lock;
+use crate::{recovery, use_lock};
 
 /// One process's place in a region: what it may take from and give back to each device's ledger.
 ///
@@ -58,17 +58,7 @@ impl Region {
             // Relaxed: an upper bound for those who walk. A process that misses the newest slot sees it next time, and
             // it holds nothing yet.
             self.layout().header.slots_used.fetch_max(slot as u32 + 1, Ordering::Relaxed);
-            // Nobody else owns it: whatever is left there is of the dead, and others may be recovering it too.
-            let mut cursors = [Cursor::default(); MAX_DEVICES];
-            for device in 0..MAX_DEVICES {
-                self.ledger(device).recover(slot as u16, || true);
-            }
-            // Release: who still reads the old generation behind this point reads an emptied slot; pairs with Acquire
-            // in `sweep`.
-            entry.generation.fetch_add(1, Ordering::Release);
-            for (device, cursor) in cursors.iter_mut().enumerate() {
-                *cursor = self.ledger(device).adopt(slot as u16);
-            }
+            let cursors = recovery::take_over(|device| self.ledger(device), slot as u16, &entry.generation);
             entry.pid.store(std::process::id(), Ordering::Relaxed); // for display
             self.joined.store(1, Ordering::Relaxed);
             return Ok(Member { slot: slot as u16, cursors });
@@ -89,21 +79,15 @@ impl Region {
             if own.is_some_and(|own| usize::from(own.slot) == slot) {
                 continue;
             }
-            // Acquire: read before the lock is looked at. An owner changes it only while it holds the lock, so a slot
-            // seen unlocked after this has a dead owner for as long as the generation stays the same.
-            let generation = entry.generation.load(Ordering::Acquire);
-            let holds = |device: &usize| self.ledger(*device).held(slot as u16) != 0;
-            if !(0..MAX_DEVICES).any(|device| holds(&device)) || !use_lock::slot_is_unowned(self.file(), slot) {
-                continue;
-            }
-            let mut bytes = 0;
-            for device in 0..MAX_DEVICES {
-                // Acquire: keeps the reads of the record before this one.
-                bytes +=
-                    self.ledger(device).recover(slot as u16, || entry.generation.load(Ordering::Acquire) == generation);
-            }
+            let bytes = recovery::sweep_slot(
+                |device| self.ledger(device),
+                MAX_DEVICES,
+                slot as u16,
+                &entry.generation,
+                || use_lock::slot_is_unowned(self.file(), slot),
+            );
             if bytes > 0 {
-                swept.bytes += bytes;
+                swept.bytes = swept.bytes.saturating_add(bytes); // as in `sweep_slot`
                 swept.processes += 1;
             }
         }

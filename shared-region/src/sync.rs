@@ -1,16 +1,22 @@
-//! The only file that names atomic types: real ones, or loom's under a model check (`--cfg loom`).
+//! The only file that names atomic types: real ones, or those of a model check: loom's (`--cfg loom`), or those of the
+//! exploration of all states (`--cfg states`).
 
+#[cfg(not(any(loom, states)))]
+pub(crate) use core::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
-pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, states)))]
 pub(crate) use portable_atomic::AtomicU128;
 
+#[cfg(states)]
+pub(crate) use crate::states::{AtomicU64, AtomicU128};
+
 // Processes share this word, so a fallback that locks inside one process would be no lock at all.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, states)))]
 const _: () = assert!(
     AtomicU128::is_always_lock_free(),
     "128-bit compare-and-swap must be one instruction: build with -C target-feature=+cmpxchg16b (see .cargo/config.toml)"

@@ -12,9 +12,9 @@ use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{
     CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, CU_GRAPH_NODE_TYPE_GRAPH,
-    CU_GRAPH_NODE_TYPE_MEM_ALLOC, CUDA_ERROR_INVALID_HANDLE, CUDA_ERROR_INVALID_VALUE, CUDA_ERROR_NOT_INITIALIZED,
-    CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD, CUDA_GRAPH_INSTANTIATE_PARAMS, CUDA_MEM_ALLOC_NODE_PARAMS, CUDA_SUCCESS,
-    CUdevice, CUgraph, CUgraphExec, CUgraphMem_attribute, CUgraphNode, CUresult, CUstream,
+    CU_GRAPH_NODE_TYPE_MEM_ALLOC, CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD, CUDA_GRAPH_INSTANTIATE_PARAMS,
+    CUDA_MEM_ALLOC_NODE_PARAMS, CUDA_SUCCESS, CUdevice, CUgraph, CUgraphExec, CUgraphMem_attribute, CUgraphNode,
+    CUresult, CUstream,
 };
 
 use super::{device_at, pool, refused};
@@ -124,21 +124,13 @@ fn back(
     result
 }
 
-/// Whether the driver will say the same to the program itself.
-fn is_about_the_graph(error: CUresult) -> bool {
-    matches!(error, CUDA_ERROR_INVALID_VALUE | CUDA_ERROR_INVALID_HANDLE | CUDA_ERROR_NOT_INITIALIZED)
-}
-
 /// Runs `call`, which makes `graph` executable and writes its handle to `exec`; with `uploads` it gives it memory as well.
 fn instantiate(exec: *mut CUgraphExec, graph: CUgraph, uploads: bool, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let mut needs = Vec::new();
-    match add_needs(&mut needs, graph, 0) {
-        Ok(()) => {}
-        Err(error) if is_about_the_graph(error) => return inside.driver(call),
-        // What its launch would take is not known.
-        Err(error) => return error,
+    if let Err(error) = add_needs(&mut needs, graph, 0) {
+        return error; // what its launch would take is not known, or it is no graph
     }
     let result = if uploads { back(tenant, &mut inside, &needs, false, call) } else { inside.driver(call) };
     if result == CUDA_SUCCESS {

@@ -81,7 +81,11 @@ fn measured(call: impl FnOnce() -> CUresult, undo: impl FnOnce()) -> CUresult {
     let current = match current::get(tenant, &inside) {
         Ok(Some(current)) => current,
         Ok(None) => return inside.driver(call),
-        Err(error) => return error,
+        // Unloading is never held up; what was loaded is noticed at the next look.
+        Err(_) => {
+            mark();
+            return inside.driver(call);
+        }
     };
     let mut result = inside.driver(call);
     if result == CUDA_SUCCESS {
