@@ -1,12 +1,8 @@
-/* Does the device calls that its arguments name, in order, and prints a line for each: the call, its result, figures.
-
-   --audit first: after each call it also prints what is in use as cuMemGetInfo tells (view, of total), as the simulator's books
-   tell for this process (own) and for the device, and errno, which was 1234 before the call. */
-#include <ctype.h>
+/* Linear and stream-ordered memory, contexts, other processes: does the calls that its arguments name. See audit.h. */
 #include <fcntl.h>
 #include <signal.h>
 
-#include "driver.h"
+#include "audit.h"
 
 #define MANY 100000
 static CUdeviceptr pointers[128], many[MANY];
@@ -14,21 +10,6 @@ static int many_count;
 static CUcontext primary, created[16];
 static int created_count;
 static int peer_pid, peer_end = -1;
-static char *self;
-static int last_errno;
-
-static size_t size(const char *text) {
-    char *unit;
-    double value = strtod(text, &unit);
-    switch (toupper((unsigned char)*unit)) {
-    case 'K': value *= 1024; break;
-    case 'M': value *= 1 << 20; break;
-    case 'G': value *= 1 << 30; break;
-    case 0: break;
-    default: die("size %s", text);
-    }
-    return (size_t)value;
-}
 
 static CUdeviceptr *pointer(const char *name) { return &pointers[name[0] & 127]; }
 
@@ -90,13 +71,9 @@ static void again(const char *script, int native, int keep) {
     close(said[0]);
 }
 
-static int is(const char *word, const char *name) { return strcmp(word, name) == 0; }
-
 /* Does one step; returns how many words it took. -1 in `result`: the step is no call. */
 static int step(char **words, int *result) {
     const char *word = words[0];
-#define NEED(n) do { for (int i = 1; i <= n; i++) if (!words[i]) die("%s needs %d words", word, n); } while (0)
-#define CALL(expression) do { errno = 1234; *result = (expression); last_errno = errno; } while (0)
     *result = -1;
     if (is(word, "init")) { CALL(cuInit(0)); return 1; }
     if (is(word, "count")) { int count = -1; CALL(cuDeviceGetCount(&count)); printf("devices %d\n", count); return 1; }
@@ -171,29 +148,4 @@ static int step(char **words, int *result) {
     }
     if (is(word, "exit")) { NEED(1); fflush(stdout); exit(atoi(words[1])); }
     die("unknown step %s", word);
-}
-
-int main(int count, char **words) {
-    int audit = count > 1 && is(words[1], "--audit");
-    self = words[0];
-    for (int at = 1 + audit; at < count;) {
-        int result, taken = step(words + at, &result);
-        if (result >= 0) {
-            int error = last_errno;
-            for (int i = 0; i < taken; i++) printf("%s ", words[at + i]);
-            printf("= %d", result);
-            if (audit) {
-                size_t free, total;
-                struct books truth = books();
-                if (cuMemGetInfo_v2(&free, &total) == 0) printf(" view %zu total %zu", total - free, total);
-                else printf(" view none");
-                printf(" own %ju device %ju contexts %u errno %d", (uintmax_t)truth.own, (uintmax_t)truth.device,
-                       truth.contexts, error);
-            }
-            printf("\n");
-        }
-        at += taken;
-        fflush(stdout);
-    }
-    return 0;
 }

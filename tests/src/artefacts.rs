@@ -15,6 +15,16 @@ pub fn library() -> PathBuf {
     built("libhami_core.so")
 }
 
+/// The same library with points at which a test can kill or stop the process: `target/tests`, or beside the built files.
+///
+/// # Panics
+/// When it is not there.
+pub fn library_with_kill_points() -> PathBuf {
+    const NAME: &str = "libhami_core_kill_points.so";
+    let folder = std::env::var_os(ARTEFACTS_VARIABLE).map_or_else(|| repository().join("target/tests"), PathBuf::from);
+    existing(folder.join(NAME), "make test-library")
+}
+
 /// The program that runs a command on simulated devices.
 pub fn simgpu() -> PathBuf {
     built("simgpu")

@@ -2,6 +2,7 @@
 
 pub mod artefacts;
 pub mod audit;
+pub mod cast;
 pub mod poll;
 pub mod program;
 pub mod run;

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("simulator", &["ffi-headers"], &[]),
     ("simulator-libcuda", &["ffi-headers", "simulator"], &[]),
     ("simulator-libnvidia-ml", &["ffi-headers", "simulator"], &[]),
-    ("hami-tests", &[], &["ffi-headers"]),
+    ("hami-tests", &[], &["ffi-headers", "shared-region", "simulator"]),
     ("hami-benches", &["hami-tests"], &[]),
 ];
 
