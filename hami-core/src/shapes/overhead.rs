@@ -74,14 +74,16 @@ pub(crate) fn context_gone(tenant: &Tenant, device: usize) {
     }
 }
 
-/// Runs `call`, after which more or less may be taken; if that is over the quota, `undo` is run and the call refused.
-fn measured(call: impl FnOnce() -> CUresult, undo: impl FnOnce()) -> CUresult {
+/// Runs `call`, after which more may be taken, or less where there is nothing to undo; if that is over the quota, `undo` is run
+/// and the call refused.
+fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let current = match current::get(tenant, &inside) {
         Ok(Some(current)) => current,
         Ok(None) => return inside.driver(call),
-        // Unloading is never held up; what was loaded is noticed at the next look.
+        Err(error) if undo.is_some() => return error, // whose memory it would take is not known
+        // Unloading is never held up; what came back is noticed at the next look.
         Err(_) => {
             mark();
             return inside.driver(call);
@@ -92,7 +94,7 @@ fn measured(call: impl FnOnce() -> CUresult, undo: impl FnOnce()) -> CUresult {
         guard::bookkeeping(|| {
             let over = || tenant.region().is_none_or(|region| region.used(current.quota.device) > current.quota.limit);
             if settle(tenant, current.quota).is_some_and(|grown| grown > 0) && over() {
-                undo();
+                undo.into_iter().for_each(|undo| undo());
                 settle(tenant, current.quota);
                 result = refused(tenant);
             }
@@ -171,7 +173,7 @@ pub(crate) fn load_module(
     path: *const c_char,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    measured(|| unsafe { original(module, path) }, || unload_module(module))
+    measured(|| unsafe { original(module, path) }, Some(&|| unload_module(module)))
 }
 
 /// cuModuleLoadData and cuModuleLoadFatBinary.
@@ -181,7 +183,7 @@ pub(crate) fn load_module_data(
     image: *const c_void,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    measured(|| unsafe { original(module, image) }, || unload_module(module))
+    measured(|| unsafe { original(module, image) }, Some(&|| unload_module(module)))
 }
 
 /// cuModuleLoadDataEx.
@@ -200,7 +202,7 @@ pub(crate) fn load_module_with_options(
     values: *mut *mut c_void,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    measured(|| unsafe { original(module, image, count, options, values) }, || unload_module(module))
+    measured(|| unsafe { original(module, image, count, options, values) }, Some(&|| unload_module(module)))
 }
 
 /// cuLibraryLoadData and cuLibraryLoadFromFile, which differ in what `source` points to.
@@ -228,13 +230,13 @@ pub(crate) fn load_library<S>(
     mark();
     // SAFETY: the program's own arguments, unchanged.
     let call = || unsafe { original(library, source, jit_options, jit_values, jit_count, options, values, count) };
-    measured(call, || unload_library(library))
+    measured(call, Some(&|| unload_library(library)))
 }
 
 /// cuModuleUnload and cuLibraryUnload.
 pub(crate) fn unload<H>(original: unsafe extern "C" fn(H) -> CUresult, handle: H) -> CUresult {
     // SAFETY: the program's own argument, unchanged.
-    measured(|| unsafe { original(handle) }, || {})
+    measured(|| unsafe { original(handle) }, None)
 }
 
 /// cuCtxSetLimit: stacks, heap and printf's buffer are device memory. The last two are as large as they are set, so what they
