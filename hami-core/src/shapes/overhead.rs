@@ -9,8 +9,8 @@ use core::ffi::{c_char, c_uint, c_void};
 use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{
-    CU_LIMIT_MALLOC_HEAP_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE, CUDA_SUCCESS, CUjit_option, CUlibrary, CUlibraryOption,
-    CUlimit, CUmodule, CUresult,
+    CU_LIMIT_MALLOC_HEAP_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE, CUDA_ERROR_CONTEXT_IS_DESTROYED, CUDA_SUCCESS, CUjit_option,
+    CUlibrary, CUlibraryOption, CUlimit, CUmodule, CUresult,
 };
 
 use super::{pool, refused};
@@ -82,7 +82,8 @@ fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresul
     let current = match current::get(tenant, &inside) {
         Ok(Some(current)) => current,
         Ok(None) => return inside.driver(call),
-        Err(error) if undo.is_some() => return error, // whose memory it would take is not known
+        // Whose memory it would take is not known. (A library needs no context, so a dead one stands in nobody's way.)
+        Err(error) if undo.is_some() && error != CUDA_ERROR_CONTEXT_IS_DESTROYED => return error,
         // Unloading is never held up; what came back is noticed at the next look.
         Err(_) => {
             mark();
