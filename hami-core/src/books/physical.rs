@@ -71,6 +71,16 @@ impl Pieces {
         true
     }
 
+    /// The program has imported a handle. One that it has already is one more of the same piece; another is another process's
+    /// memory, which pays for it.
+    pub(crate) fn imported(&mut self, handle: u64) {
+        if let Some((piece, count)) = self.handles.get_mut(&handle) {
+            *count += 1;
+            let piece = *piece;
+            self.hold(piece);
+        }
+    }
+
     /// The piece mapped at an address.
     fn at(&self, address: u64) -> Option<Piece> {
         let (start, mapping) = self.mappings.range(..=address).next_back()?;
@@ -241,6 +251,19 @@ mod tests {
         assert!(!pieces.retained(7, 100 + MIB));
         let struck = pieces.strike_mappings(100, MIB);
         assert_eq!(pieces.unmapped(struck), []);
+        for back in [vec![], vec![(0, MIB)]] {
+            let piece = pieces.strike_handle(7).unwrap();
+            assert_eq!(pieces.ended(piece), back);
+        }
+    }
+
+    #[test]
+    fn what_comes_home_is_one_hold_more() {
+        let mut pieces = Pieces::default();
+        pieces.made(7, 0, MIB);
+        pieces.imported(7);
+        pieces.imported(8);
+        assert_eq!(pieces.strike_handle(8), None);
         for back in [vec![], vec![(0, MIB)]] {
             let piece = pieces.strike_handle(7).unwrap();
             assert_eq!(pieces.ended(piece), back);

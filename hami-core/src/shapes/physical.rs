@@ -8,7 +8,8 @@ use core::ffi::{c_uint, c_ulonglong, c_void};
 
 use ffi_headers::cuda::{
     CU_MEM_OPERATION_TYPE_MAP, CU_RESOURCE_TYPE_MIPMAPPED_ARRAY, CUDA_SUCCESS, CUarrayMapInfo, CUdevice, CUdeviceptr,
-    CUmemAllocationProp, CUmemGenericAllocationHandle, CUmulticastObjectProp, CUresult, CUstream,
+    CUmemAllocationHandleType, CUmemAllocationProp, CUmemGenericAllocationHandle, CUmulticastObjectProp, CUresult,
+    CUstream,
 };
 
 use super::{device_at, pool, refused};
@@ -107,6 +108,28 @@ pub(crate) fn retain(
         |pieces| {
             // SAFETY: after success the driver has written it.
             let _ours = pieces.retained(unsafe { handle.read() }, address as u64);
+            Vec::new()
+        },
+    )
+}
+
+/// cuMemImportFromShareableHandle.
+pub(crate) fn import(
+    original: unsafe extern "C" fn(
+        *mut CUmemGenericAllocationHandle,
+        *mut c_void,
+        CUmemAllocationHandleType,
+    ) -> CUresult,
+    handle: *mut CUmemGenericAllocationHandle,
+    shared: *mut c_void,
+    kind: CUmemAllocationHandleType,
+) -> CUresult {
+    noted(
+        // SAFETY: the program's own arguments, unchanged.
+        || unsafe { original(handle, shared, kind) },
+        |pieces| {
+            // SAFETY: after success the driver has written it.
+            pieces.imported(unsafe { handle.read() });
             Vec::new()
         },
     )

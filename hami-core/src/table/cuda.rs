@@ -117,6 +117,9 @@ rows! {
     account cuMemRelease as c"cuMemRelease" @ 10020 (handle: CUmemGenericAllocationHandle) => physical::release;
     account cuMemRetainAllocationHandle as c"cuMemRetainAllocationHandle" @ 11000
         (handle: *mut CUmemGenericAllocationHandle, addr: *mut c_void) => physical::retain;
+    account cuMemImportFromShareableHandle as c"cuMemImportFromShareableHandle" @ 10020
+        (handle: *mut CUmemGenericAllocationHandle, osHandle: *mut c_void, shHandleType: CUmemAllocationHandleType)
+        => physical::import;
     account cuMemMap as c"cuMemMap" @ 10020
         (ptr: CUdeviceptr, size: usize, offset: usize, handle: CUmemGenericAllocationHandle, flags: c_ulonglong)
         => physical::map;
