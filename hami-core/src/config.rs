@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 pub(crate) use shared_region::size::{ACCEPTED as ACCEPTED_SIZES, parse as parse_size};
 
-use crate::{log, measure, visible};
+use crate::{log, visible};
 
 /// Names of environment variables that the library reads, as HAMi has them. `_0`, `_1`, … may follow the first two.
 pub(crate) mod names {
@@ -148,9 +148,7 @@ impl Config {
 
     /// Whether any device has a limit of any kind.
     pub(crate) fn limits_anything(&self) -> bool {
-        self.compute_limited
-            || self.memory.is_some()
-            || self.memory_by_index.iter().any(|own| matches!(own, Some(Some(_))))
+        self.compute_limited || self.limits_memory()
     }
 
     /// Variables that ask for what this version does not do.
@@ -168,11 +166,15 @@ impl Config {
         }
     }
 
-    /// Place of a device in the list of those that the container was given, if that names it by its UUID: HAMi numbers limits
-    /// in the order of that list.
-    pub(crate) fn granted_index(&self, uuid: [u8; 16]) -> Option<usize> {
-        let list = self.granted.as_ref()?;
-        list.split(',').position(|entry| measure::parse_uuid(entry.trim().as_bytes()) == Some(uuid))
+    /// Place of a device in the list of those that the container was given, if that names devices by their UUIDs: HAMi numbers
+    /// limits in the order of that list. `Some(None)`: it does, but not this device.
+    pub(crate) fn granted_index(&self, uuid: [u8; 16]) -> Option<Option<usize>> {
+        visible::place_by_uuid(self.granted.as_ref()?, uuid)
+    }
+
+    /// Whether any device has a limit on its memory.
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.memory.is_some() || self.memory_by_index.iter().any(|own| matches!(own, Some(Some(_))))
     }
 
     /// Whether devices differ, so that it matters which index a device has.

@@ -80,10 +80,13 @@ pub(crate) fn own_used(uuid: [u8; 16]) -> Option<u64> {
         *kept = Kept::start();
     }
     let used = kept.as_mut()?.own_used(uuid, pid);
-    if used.is_none() {
-        *kept = None; // the program may have shut down NVML more often than it has started it
+    if used.is_some() {
+        return used;
     }
-    used
+    // The program may have shut down NVML more often than it has started it: then starting it anew helps.
+    *kept = None;
+    *kept = Kept::start();
+    kept.as_mut()?.own_used(uuid, pid)
 }
 
 /// Own PID and the PID under which NVML lists this process, 32 bits each, once both are known: so a forked child, whose

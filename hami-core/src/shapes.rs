@@ -32,7 +32,7 @@ use ffi_headers::cuda::{
 };
 
 use crate::log;
-use crate::tenant::Tenant;
+use crate::tenant::{Quota, Tenant};
 
 /// A number of bytes as a function's signature has it.
 pub(crate) trait Bytes: Copy {
@@ -84,8 +84,9 @@ const REFUSED: CUresult = CUDA_ERROR_OUT_OF_MEMORY;
 
 /// The answer to a request that the quota has no room for; or the end of the process, where that is asked for.
 #[inline]
-fn refused(tenant: &Tenant) -> CUresult {
-    if tenant.ends_process_over_quota() {
+fn refused(tenant: &Tenant, quota: &Quota) -> CUresult {
+    // A quota of 0 is one that could not be told, or a region that could not be opened.
+    if quota.limit > 0 && tenant.ends_process_over_quota() {
         end_process();
     }
     REFUSED

@@ -70,6 +70,10 @@ pub(crate) struct Tenant {
     pub(crate) uses_graph_memory: AtomicBool,
     /// By device number: code may have been loaded since the overhead was measured.
     pub(crate) may_have_loaded: AtomicU64,
+    /// Whether there are libraries, whose code the driver loads when it likes.
+    pub(crate) uses_libraries: AtomicBool,
+    /// When the overhead was last measured, in nanoseconds of the coarse monotonic clock.
+    pub(crate) last_measured: AtomicU64,
     /// Whether it was said that memory was spilled to the host.
     pub(crate) spilled: AtomicBool,
     /// Quotas by NVML handle, which stays the same for the life of a process.
@@ -127,6 +131,8 @@ fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
         uses_pools: AtomicBool::new(false),
         uses_graph_memory: AtomicBool::new(false),
         may_have_loaded: AtomicU64::new(0),
+        uses_libraries: AtomicBool::new(false),
+        last_measured: AtomicU64::new(0),
         spilled: AtomicBool::new(false),
         by_nvml: Mutex::default(),
     }));
@@ -247,6 +253,11 @@ impl Tenant {
         if Quota::may_change(quota) { quota } else { *known.get_or_init(|| quota) }
     }
 
+    /// Whether any device has a limit on its memory, or none can be told.
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.config.as_ref().is_none_or(Config::limits_memory)
+    }
+
     /// Whether memory that the device has no room for may come from the host.
     pub(crate) fn oversubscribes(&self) -> bool {
         self.config.as_ref().is_some_and(|config| config.oversubscribe)
@@ -271,7 +282,9 @@ impl Tenant {
         }
         let limit = match &self.config {
             None => Some(0),
-            Some(config) if config.differs_by_index() => config.memory_limit(config.granted_index(uuid).or_else(index)),
+            Some(config) if config.differs_by_index() => {
+                config.memory_limit(config.granted_index(uuid).unwrap_or_else(index))
+            }
             Some(config) => config.memory_limit(0),
         };
         let quota = match limit {
@@ -425,7 +438,7 @@ fn default_region() -> PathBuf {
 }
 
 /// Nanoseconds of the coarse monotonic clock: a read of memory, no system call, steps of a few milliseconds at most.
-fn coarse_clock() -> u64 {
+pub(crate) fn coarse_clock() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: writes one timespec of ours; the clock exists since Linux 2.6.32.
     let _always = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };

@@ -8,8 +8,9 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use ffi_headers::cuda::{
     CUDA_ARRAY_MEMORY_REQUIREMENTS, CUDA_ARRAY3D_DESCRIPTOR, CUDA_ERROR_NOT_FOUND, CUDA_MEM_ALLOC_NODE_PARAMS, CUarray,
-    CUcontext, CUdevice, CUdeviceptr, CUgraph, CUgraphMem_attribute, CUgraphNode, CUgraphNodeType, CUlibrary, CUlimit,
-    CUmemPool_attribute, CUmemoryPool, CUmipmappedArray, CUmodule, CUresult, CUstream, CUstreamCaptureStatus, CUuuid,
+    CUcontext, CUdevice, CUdeviceptr, CUgraph, CUgraphExec, CUgraphMem_attribute, CUgraphNode, CUgraphNodeType,
+    CUgreenCtx, CUlibrary, CUlimit, CUmemPool_attribute, CUmemoryPool, CUmipmappedArray, CUmodule, CUresult, CUstream,
+    CUstreamCaptureStatus, CUuuid,
 };
 use ffi_headers::nvml::{NVML_ERROR_FUNCTION_NOT_FOUND, nvmlDevice_t, nvmlReturn_t};
 
@@ -122,6 +123,10 @@ functions! {
     /// One attribute of the memory that a device keeps for graphs.
     graph_mem_attribute as c"cuDeviceGetGraphMemAttribute"
         (device: CUdevice, attribute: CUgraphMem_attribute, value: *mut c_void);
+    /// Destroys an executable graph.
+    graph_exec_destroy as c"cuGraphExecDestroy" (exec: CUgraphExec);
+    /// Destroys a green context.
+    green_ctx_destroy as c"cuGreenCtxDestroy" (green: CUgreenCtx);
     /// A limit of the current context.
     ctx_get_limit as c"cuCtxGetLimit" (value: *mut usize, limit: CUlimit);
     /// Sets a limit of the current context.

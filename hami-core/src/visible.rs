@@ -84,6 +84,16 @@ fn index_of(entry: Entry<'_>, devices: &[Device]) -> Option<usize> {
     }
 }
 
+/// Place of a device in a list that names devices by their UUIDs, or beginnings of them. `None`: it names none so;
+/// `Some(None)`: it does, but not this device.
+pub fn place_by_uuid(list: &str, uuid: Uuid) -> Option<Option<usize>> {
+    let entries = || list.split(',').map(|text| entry(text));
+    if !entries().any(|entry| matches!(entry, Some(Entry::Gpu(_)))) {
+        return None;
+    }
+    Some(entries().position(|entry| matches!(entry, Some(Entry::Gpu(beginning)) if begins_with(uuid, beginning))))
+}
+
 /// Whether this is the beginning of some UUID's text: hexadecimal digits, with hyphens in their places.
 fn begins_a_uuid(text: &str) -> bool {
     !text.is_empty()

@@ -87,3 +87,15 @@ proptest::proptest! {
         proptest::prop_assert_eq!(container_index(&list, wanted.len(), DEVICES), None);
     }
 }
+
+#[test]
+fn a_list_of_uuids_has_a_place_for_each_device() {
+    let (first, second) = ([0xab; 16], [0xcd; 16]);
+    let full = "GPU-abababab-abab-abab-abab-abababababab, GPU-cdcd";
+    assert_eq!(place_by_uuid(full, first), Some(Some(0)));
+    assert_eq!(place_by_uuid(full, second), Some(Some(1)));
+    assert_eq!(place_by_uuid(full, [0xef; 16]), Some(None));
+    for other in ["", "all", "void", "0,1", "MIG-abababab-abab-abab-abab-abababababab"] {
+        assert_eq!(place_by_uuid(other, first), None, "{other}");
+    }
+}

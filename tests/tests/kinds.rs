@@ -160,6 +160,18 @@ fn a_destroyed_pool_is_charged_until_its_last_allocation_is_freed() {
 }
 
 #[test]
+fn a_handle_that_is_no_pool_charges_nothing() {
+    expect(&[
+        ("from-pool n 10M a", 1, 0),
+        ("pool p", 0, 0),
+        ("destroy-pool p", 0, 0),
+        ("from-pool p 100M a", 1, 0),
+        ("from-pool p 100M a", 1, 0),
+        ("alloc a 928M", 0, 928),
+    ]);
+}
+
+#[test]
 fn code_and_raised_limits_are_charged_as_the_device_takes_them() {
     expect(&[
         ("module m 1M", 0, 0),

@@ -94,3 +94,13 @@ fn a_request_over_the_quota_ends_the_process_only_where_that_is_asked_for() {
         assert_eq!(output.stderr.contains("ACTIVE_OOM_KILLER"), signal.is_some(), "{value:?}: {output}");
     }
 }
+
+#[test]
+fn a_region_that_cannot_be_opened_ends_no_process() {
+    let client = cuda_program("kinds");
+    let run = Run::new(client.path()).args(["start"]).preloaded().env("CUDA_DEVICE_MEMORY_LIMIT", "1g");
+    let run = run.env("CUDA_DEVICE_MEMORY_SHARED_CACHE", "/nowhere/region").env("ACTIVE_OOM_KILLER", "true");
+    let output = run.simulated([] as [&str; 0]).output();
+    assert_eq!(output.status.code(), Some(1), "{output}");
+    assert!(output.stderr.contains("/nowhere/region") && !output.stderr.contains("ACTIVE_OOM_KILLER"), "{output}");
+}

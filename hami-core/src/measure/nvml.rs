@@ -1,4 +1,4 @@
-//! NVML, opened for our own use and closed again, so that a program which never uses it does not keep it in memory.
+//! NVML, opened for our own use: closed again after a look at a new context, kept once code is measured.
 // UNSAFETY: calls foreign functions through addresses that were looked up by name.
 #![expect(unsafe_code)]
 

@@ -35,7 +35,7 @@ fn allocate(
     };
     let (quota, taken) = (current.quota, books::most(length));
     if !pool::take(tenant, quota, taken) {
-        return refused(tenant);
+        return refused(tenant, quota);
     }
     kill_point(20);
     let mut result = inside.driver(call);

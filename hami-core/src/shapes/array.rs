@@ -114,7 +114,7 @@ fn bound(descriptor: &CUDA_ARRAY3D_DESCRIPTOR, levels: c_uint) -> u64 {
 
 /// Runs `call`, which makes an array and writes its handle, which `made` reads.
 fn make(
-    descriptor: Option<CUDA_ARRAY3D_DESCRIPTOR>,
+    descriptor: impl FnOnce() -> Option<CUDA_ARRAY3D_DESCRIPTOR>,
     levels: Option<c_uint>,
     call: impl FnOnce() -> CUresult,
     made: impl FnOnce() -> u64,
@@ -123,7 +123,7 @@ fn make(
     let Some(mut inside) = Inside::enter() else { return call() };
     // Memory comes later, by cuMemMapArrayAsync, or there is nothing that the driver would accept.
     let later = CUDA_ARRAY3D_DEFERRED_MAPPING | CUDA_ARRAY3D_SPARSE;
-    let Some(descriptor) = descriptor.filter(|descriptor| descriptor.Flags & later == 0) else {
+    let Some(descriptor) = descriptor().filter(|descriptor| descriptor.Flags & later == 0) else {
         return inside.driver(call);
     };
     let current = match current::get(tenant, &inside) {
@@ -133,7 +133,7 @@ fn make(
     };
     let taken = books::most(needs(&descriptor, levels, current.device));
     if !pool::take(tenant, current.quota, taken) {
-        return refused(tenant);
+        return refused(tenant, current.quota);
     }
     let result = inside.driver(call);
     guard::bookkeeping(|| {
@@ -179,7 +179,7 @@ pub(crate) fn create<D: Descriptor>(
     descriptor: *const D,
 ) -> CUresult {
     // SAFETY: by the function's contract NULL or a descriptor.
-    let newest = unsafe { descriptor.as_ref() }.map(D::newest);
+    let newest = || unsafe { descriptor.as_ref() }.map(D::newest);
     // SAFETY: the program's own arguments, unchanged; after success the driver has written `array`.
     make(newest, None, || unsafe { original(array, descriptor) }, || unsafe { array.read() } as u64)
 }
@@ -192,7 +192,7 @@ pub(crate) fn create_mipmapped(
     levels: c_uint,
 ) -> CUresult {
     // SAFETY: by the function's contract NULL or a descriptor.
-    let newest = unsafe { descriptor.as_ref() }.copied();
+    let newest = || unsafe { descriptor.as_ref() }.copied();
     // SAFETY: the program's own arguments, unchanged; after success the driver has written `array`.
     make(newest, Some(levels), || unsafe { original(array, descriptor, levels) }, || unsafe { array.read() } as u64)
 }

@@ -22,7 +22,9 @@ pub(crate) fn init(original: unsafe extern "C" fn(c_uint) -> CUresult, flags: c_
     if let Some(tenant) = tenant::get()
         && let Some(_inside) = Inside::enter()
     {
-        tenant.region();
+        if tenant.limits_memory() {
+            tenant.region();
+        }
     }
     // SAFETY: the program's own argument, unchanged.
     unsafe { original(flags) }
@@ -118,8 +120,8 @@ fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: &dyn Fn() -> CU
     let Some(mut inside) = Inside::enter() else { return call() };
     tenant.mention_what_has_no_effect();
     let Some(quota) = tenant.of_ordinal(device) else { return inside.driver(call) };
-    let Some(region) = tenant.region() else { return refused(tenant) };
-    let Some(reserved) = reserve(tenant, region, quota, kind, device) else { return refused(tenant) };
+    let Some(region) = tenant.region() else { return REFUSED };
+    let Some(reserved) = reserve(tenant, region, quota, kind, device) else { return refused(tenant, quota) };
     if matches!(reserved, Reservation::LivesAlready) {
         return join_primary(tenant, &mut inside, quota, region, device, out, call);
     }
@@ -277,10 +279,9 @@ pub(crate) fn retain_primary(
     make(Kind::Primary, device, context, &|| unsafe { original(context, device) })
 }
 
-/// Makes a device's primary context, or counts one user more of it, for a hook that needs it.
-pub(crate) fn make_primary(device: CUdevice, context: *mut CUcontext) -> CUresult {
-    // SAFETY: the caller's place for a handle.
-    make(Kind::Primary, device, context, &|| unsafe { vendor::primary_ctx_retain(context, device) })
+/// Runs `call`, which makes a device's primary context, or counts one user more of it, and writes it to `context`.
+pub(crate) fn make_primary(device: CUdevice, context: *mut CUcontext, call: &dyn Fn() -> CUresult) -> CUresult {
+    make(Kind::Primary, device, context, call)
 }
 
 /// cuDevicePrimaryCtxRelease and cuDevicePrimaryCtxReset.

@@ -99,7 +99,7 @@ fn back(
     call: impl FnOnce() -> CUresult,
 ) -> CUresult {
     let mut taken: Vec<(CUdevice, &'static Quota, u64)> = Vec::new();
-    let mut short = false;
+    let mut short = None;
     for (device, bytes) in needs {
         let Some(quota) = tenant.of_ordinal(*device) else { continue };
         let reserved = attribute(*device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT).unwrap_or(0);
@@ -111,10 +111,13 @@ fn back(
         } else if quota.limit > 0 && *bytes <= reserved.saturating_sub(used) {
             taken.push((*device, quota, 0)); // what others of this process's graphs have left serves
         } else {
-            short = true;
+            short = Some(quota);
         }
     }
-    let result = if short { refused(tenant) } else { inside.driver(call) };
+    let result = match short {
+        Some(quota) => refused(tenant, quota),
+        None => inside.driver(call),
+    };
     guard::bookkeeping(|| {
         let mut private = tenant.private();
         for (device, quota, bytes) in taken {
@@ -130,7 +133,14 @@ fn instantiate(exec: *mut CUgraphExec, graph: CUgraph, uploads: bool, call: impl
     let Some(mut inside) = Inside::enter() else { return call() };
     let mut needs = Vec::new();
     if let Err(error) = add_needs(&mut needs, graph, 0) {
-        return error; // what its launch would take is not known, or it is no graph
+        // It is no graph, and the driver says so in its own way; or what its launch would take is not known.
+        let result = inside.driver(call);
+        if result != CUDA_SUCCESS {
+            return result;
+        }
+        // SAFETY: after success the driver has written it, and nobody else has seen it yet.
+        let _gone = unsafe { vendor::graph_exec_destroy(exec.read()) };
+        return error;
     }
     let result = if uploads { back(tenant, &mut inside, &needs, false, call) } else { inside.driver(call) };
     if result == CUDA_SUCCESS {

@@ -8,7 +8,6 @@ use core::ptr;
 use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUdevResourceDesc, CUdevice, CUgreenCtx, CUresult};
 
 use super::context;
-use crate::guard::{self, Inside};
 use crate::{current, tenant, vendor};
 
 /// cuGreenCtxCreate: makes the primary context if that does not live yet.
@@ -21,31 +20,24 @@ pub(crate) fn create(
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
     let call = || unsafe { original(green, description, device, flags) };
-    if tenant::get().is_none() {
-        return call();
-    }
-    // Charged as a primary context is, with one user more than the program knows of while this runs.
-    let mut primary: CUcontext = ptr::null_mut();
-    let retained = context::make_primary(device, &raw mut primary);
-    if retained != CUDA_SUCCESS {
-        return retained;
-    }
     let Some(tenant) = tenant::get() else { return call() };
-    let result = match Inside::enter() {
-        None => call(),
-        Some(mut inside) => {
-            let result = inside.driver(call);
-            if result == CUDA_SUCCESS {
-                guard::bookkeeping(|| {
-                    // SAFETY: after success the driver has written it.
-                    tenant.private().green.insert(unsafe { green.read() } as u64, device);
-                });
-            }
-            result
-        }
-    };
-    // SAFETY: balances the retain above.
-    let _balanced = context::release(device, || unsafe { vendor::primary_ctx_release(device) });
+    let mut primary: CUcontext = ptr::null_mut();
+    let place = &raw mut primary;
+    // Charged as the primary context is. To learn its handle, it is retained once more while this runs.
+    // SAFETY: a local to write.
+    let result = context::make_primary(device, place, &|| match call() {
+        CUDA_SUCCESS => unsafe { vendor::primary_ctx_retain(place, device) },
+        error => error,
+    });
+    if result == CUDA_SUCCESS {
+        // SAFETY: after success the driver has written it.
+        tenant.private().green.insert(unsafe { green.read() } as u64, device);
+        // SAFETY: balances the retain above; the green context is a user too.
+        let _balanced = unsafe { vendor::primary_ctx_release(device) };
+    } else if !primary.is_null() {
+        // Made, and over the quota. SAFETY: after success the driver has written it, and nobody else has seen it yet.
+        let _gone = unsafe { vendor::green_ctx_destroy(green.read()) };
+    }
     result
 }
 

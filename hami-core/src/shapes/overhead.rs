@@ -17,8 +17,11 @@ use super::{pool, refused};
 use crate::books;
 use crate::guard::{self, Inside};
 use crate::private::Private;
-use crate::tenant::{self, Quota, Tenant};
+use crate::tenant::{self, Quota, Tenant, coarse_clock};
 use crate::{current, measure, vendor};
+
+/// How long a measurement serves where code may be loaded at any time, in nanoseconds.
+const MEASURE_INTERVAL: u64 = 20_000_000;
 
 /// How often it is measured anew because other threads were allocating meanwhile.
 const TRIES: usize = 4;
@@ -94,10 +97,15 @@ fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresul
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
             let over = || tenant.region().is_none_or(|region| region.used(current.quota.device) > current.quota.limit);
-            if settle(tenant, current.quota).is_some_and(|grown| grown > 0) && over() {
-                undo.into_iter().for_each(|undo| undo());
+            let measured = settle(tenant, current.quota).is_some();
+            // What the driver loaded earlier, when it liked, may be over the quota by itself: nothing is added to it.
+            if let Some(undo) = undo
+                && measured
+                && over()
+            {
+                undo();
                 settle(tenant, current.quota);
-                result = refused(tenant);
+                result = refused(tenant, current.quota);
             }
         });
     }
@@ -106,11 +114,26 @@ fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresul
 
 /// Measures anew, before somebody is shown what is in use, if code may have been loaded since the last time: a driver loads
 /// libraries and functions when they are first asked for.
+///
+/// Where there are libraries, it is measured again after a while whatever was called: their code may come with any launch.
+#[inline]
 pub(crate) fn look(tenant: &Tenant, quota: &Quota) {
-    let bit = 1 << (quota.device % u64::BITS as usize);
     // Relaxed, here and in `mark`: a look that misses a load of another thread comes before it.
-    if tenant.may_have_loaded.load(Ordering::Relaxed) & bit != 0 {
+    if tenant.uses_libraries.load(Ordering::Relaxed) || tenant.may_have_loaded.load(Ordering::Relaxed) != 0 {
+        look_now(tenant, quota);
+    }
+}
+
+#[cold]
+fn look_now(tenant: &Tenant, quota: &Quota) {
+    let bit = 1 << (quota.device % u64::BITS as usize);
+    let marked = tenant.may_have_loaded.load(Ordering::Relaxed) & bit != 0; // as in `look`
+    let now = coarse_clock();
+    // Relaxed: a stale value means one look more, or one later.
+    let due = now.wrapping_sub(tenant.last_measured.load(Ordering::Relaxed)) >= MEASURE_INTERVAL;
+    if marked || due {
         tenant.may_have_loaded.fetch_and(!bit, Ordering::Relaxed);
+        tenant.last_measured.store(now, Ordering::Relaxed);
         settle(tenant, quota);
     }
 }
@@ -228,6 +251,9 @@ pub(crate) fn load_library<S>(
     values: *mut *mut c_void,
     count: c_uint,
 ) -> CUresult {
+    if let Some(tenant) = tenant::get() {
+        tenant.uses_libraries.store(true, Ordering::Relaxed); // see `look`
+    }
     mark();
     // SAFETY: the program's own arguments, unchanged.
     let call = || unsafe { original(library, source, jit_options, jit_values, jit_count, options, values, count) };
@@ -267,7 +293,7 @@ pub(crate) fn set_limit(
     let more = if plain { pages(value) - pages(before) } else { 0 };
     let taken = more.max(0) as u64;
     if !pool::take(tenant, quota, taken) {
-        return refused(tenant);
+        return refused(tenant, quota);
     }
     let mut result = inside.driver(call);
     guard::bookkeeping(|| {
@@ -282,7 +308,7 @@ pub(crate) fn set_limit(
                 // SAFETY: plain numbers, a value that held before.
                 let _as_before = unsafe { vendor::ctx_set_limit(limit, before) };
                 settle(tenant, quota);
-                result = refused(tenant);
+                result = refused(tenant, quota);
             }
             Some(_) => {}
         }

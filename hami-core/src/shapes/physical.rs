@@ -56,7 +56,7 @@ pub(crate) fn create(
     let device = location.and_then(device_at);
     let Some(quota) = device.and_then(|device| tenant.of_ordinal(device)) else { return inside.driver(call) };
     if !pool::take(tenant, quota, size as u64) {
-        return refused(tenant);
+        return refused(tenant, quota);
     }
     let result = inside.driver(call);
     guard::bookkeeping(|| {
@@ -326,7 +326,10 @@ pub(crate) fn map_array(
         // SAFETY: the program's own arguments, unchanged.
         || unsafe { original(list, count, stream) },
         |pieces| {
-            // SAFETY: the driver has accepted the list of that many entries.
+            if list.is_null() {
+                return Vec::new();
+            }
+            // SAFETY: not NULL, and the driver has accepted the list of that many entries.
             let list = unsafe { core::slice::from_raw_parts(list, count as usize) };
             list.iter().flat_map(|entry| map_place(pieces, entry)).collect()
         },

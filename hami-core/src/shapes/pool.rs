@@ -8,12 +8,12 @@ use core::sync::atomic::Ordering;
 
 use ffi_headers::cuda::{
     CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, CU_STREAM_CAPTURE_STATUS_NONE,
-    CUDA_ERROR_DEINITIALIZED, CUDA_ERROR_INVALID_CONTEXT, CUDA_ERROR_INVALID_HANDLE, CUDA_ERROR_NOT_INITIALIZED,
-    CUDA_SUCCESS, CUcontext, CUdevice, CUdeviceptr, CUmemAllocationHandleType, CUmemPool_attribute, CUmemPoolProps,
-    CUmemoryPool, CUresult, CUstream,
+    CUDA_ERROR_CONTEXT_IS_DESTROYED, CUDA_ERROR_DEINITIALIZED, CUDA_ERROR_INVALID_CONTEXT, CUDA_ERROR_INVALID_HANDLE,
+    CUDA_ERROR_NOT_INITIALIZED, CUDA_SUCCESS, CUcontext, CUdevice, CUdeviceptr, CUmemAllocationHandleType,
+    CUmemPool_attribute, CUmemPoolProps, CUmemoryPool, CUresult, CUstream,
 };
 
-use super::{allocation, device_at, refused};
+use super::{allocation, device_at, overhead, refused};
 use crate::books::PoolNumber;
 use crate::guard::{self, Inside};
 use crate::private::Private;
@@ -36,7 +36,7 @@ fn attribute(pool: CUmemoryPool, which: CUmemPool_attribute) -> Option<u64> {
 }
 
 /// Brings a pool's charge to what it has reserved now, `taken` having been taken for its growth beforehand. Answers
-/// whether it grew by more than that.
+/// whether it grew by more than that. Where it does not say, it is believed to have grown by just that.
 fn settle(tenant: &Tenant, private: &mut Private, number: PoolNumber, taken: u64) -> bool {
     let Some(charge) = private.pools.charged.get_mut(&number) else { return false };
     let before = charge.bytes;
@@ -81,6 +81,7 @@ pub(crate) fn shrunk(tenant: &Tenant) -> bool {
 
 /// Takes `bytes`; before it gives up, it looks whether a pool has shrunk meanwhile.
 pub(crate) fn take(tenant: &Tenant, quota: &Quota, bytes: u64) -> bool {
+    overhead::look(tenant, quota);
     tenant.take(quota, bytes) || (shrunk(tenant) && tenant.take(quota, bytes))
 }
 
@@ -101,26 +102,28 @@ fn allocate(
         let reserved = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(0);
         let used = attribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT).unwrap_or(reserved);
         if quota.limit == 0 || bytes > reserved.saturating_sub(used) {
-            return refused(tenant);
+            return refused(tenant, quota);
         }
         growth = 0;
     }
     let mut result = inside.driver(call);
     guard::bookkeeping(|| {
         let mut private = tenant.private();
+        if result != CUDA_SUCCESS {
+            // It may be no pool at all, so it is neither entered nor asked.
+            private.give(tenant.region(), quota.device, growth);
+            return;
+        }
         tenant.uses_pools.store(true, Ordering::Relaxed); // see `shrunk`
         let number = private.pools.number(pool as u64, quota);
         let grew = settle(tenant, &mut private, number, growth);
-        if result != CUDA_SUCCESS {
-            return;
-        }
         let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit);
         if grew && over() {
             drop(private);
             // SAFETY: after success the driver has written `dptr`, and nobody else has seen it yet.
             let _freed = unsafe { vendor::mem_free_async(dptr.read(), stream) };
             shrunk(tenant);
-            result = refused(tenant);
+            result = refused(tenant, quota);
             return;
         }
         // SAFETY: after success the driver has written `dptr`.
@@ -224,7 +227,11 @@ fn stream_pool(tenant: &Tenant, stream: CUstream) -> Result<(CUmemoryPool, Optio
 fn says_so_itself(error: CUresult) -> bool {
     matches!(
         error,
-        CUDA_ERROR_NOT_INITIALIZED | CUDA_ERROR_DEINITIALIZED | CUDA_ERROR_INVALID_CONTEXT | CUDA_ERROR_INVALID_HANDLE
+        CUDA_ERROR_NOT_INITIALIZED
+            | CUDA_ERROR_DEINITIALIZED
+            | CUDA_ERROR_INVALID_CONTEXT
+            | CUDA_ERROR_CONTEXT_IS_DESTROYED
+            | CUDA_ERROR_INVALID_HANDLE
     )
 }
 
