@@ -3,7 +3,7 @@
 use ffi_headers::cuda::CUdevice;
 use shared_region::{Member, Region};
 
-use crate::books::{AddressMap, Back, Books, Objects, Pieces, PoolNumber, PoolPointers};
+use crate::books::{AddressMap, Back, Books, Objects, Pieces, PoolNumber};
 use crate::log;
 use crate::tenant::Quota;
 
@@ -13,13 +13,13 @@ pub(crate) struct Private {
     pub(crate) member: Option<Member>,
     /// Whether it was said already that there is no slot for this process.
     join_failed: bool,
-    /// Linear memory.
+    /// Linear and stream-ordered memory, by address.
     pub(crate) books: Books,
     /// Arrays.
     pub(crate) objects: Objects,
     /// Physical memory that is mapped on its own.
     pub(crate) pieces: Pieces,
-    /// Stream-ordered memory.
+    /// Pools.
     pub(crate) pools: Pools,
     /// Memory of graphs.
     pub(crate) graphs: Graphs,
@@ -29,6 +29,8 @@ pub(crate) struct Private {
     pub(crate) attached: AddressMap<u32>,
     /// The primary context's handle, by device ordinal, while it is charged.
     pub(crate) primary: AddressMap<usize>,
+    /// How often the program has retained it and not let go, by device ordinal.
+    pub(crate) primary_users: AddressMap<u32>,
     /// Green contexts: the ordinal of their device.
     pub(crate) green: AddressMap<CUdevice>,
     /// How many threads are making a context, by the ordinal of its device.
@@ -57,18 +59,18 @@ pub(crate) struct Pool {
     pub(crate) bytes: u64,
     /// Allocations from it that are not freed.
     pub(crate) live: u64,
+    /// Taken for growth by threads that are asking the driver just now.
+    pub(crate) in_flight: u64,
 }
 
 /// The pools of this process.
 #[derive(Default)]
 pub(crate) struct Pools {
     /// Those that were charged.
-    pub(crate) charged: AddressMap<Pool>,
+    charged: AddressMap<Pool>,
     /// Their numbers, by handle, while they are not destroyed.
     numbers: AddressMap<PoolNumber>,
     last: PoolNumber,
-    /// What was allocated from them.
-    pub(crate) pointers: PoolPointers,
     /// Pools that the program made or imported, with the ordinal of their device; `None`: they take nothing of a device.
     pub(crate) made: AddressMap<Option<CUdevice>>,
 }
@@ -80,8 +82,26 @@ impl Pools {
             self.last += 1;
             self.last
         });
-        self.charged.entry(number).or_insert(Pool { handle, quota, bytes: 0, live: 0 });
+        self.charged.entry(number.into()).or_insert(Pool { handle, quota, bytes: 0, live: 0, in_flight: 0 });
         number
+    }
+
+    /// A pool by its number.
+    pub(crate) fn get(&mut self, number: PoolNumber) -> Option<&mut Pool> {
+        self.charged.get_mut(&number.into())
+    }
+
+    /// Those that are not destroyed, and from which something was allocated.
+    pub(crate) fn living(&mut self) -> impl Iterator<Item = &mut Pool> {
+        self.charged.values_mut().filter(|pool| pool.handle != 0 && (pool.bytes > 0 || pool.live > 0))
+    }
+
+    /// Forgets what turned out to be no pool, or gave nothing.
+    pub(crate) fn forget_if_empty(&mut self, number: PoolNumber) {
+        if let Some(Pool { handle, bytes: 0, live: 0, in_flight: 0, .. }) = self.charged.get(&number.into()).copied() {
+            self.charged.remove(&number.into());
+            self.numbers.remove(&handle);
+        }
     }
 
     /// The number of a pool that was charged.
@@ -93,7 +113,7 @@ impl Pools {
     /// that is done.
     pub(crate) fn strike(&mut self, handle: u64) -> Option<PoolNumber> {
         let number = self.numbers.remove(&handle)?;
-        if let Some(pool) = self.charged.get_mut(&number) {
+        if let Some(pool) = self.get(number) {
             pool.handle = 0;
         }
         Some(number)
@@ -102,25 +122,25 @@ impl Pools {
     /// The driver did not destroy it.
     pub(crate) fn stays(&mut self, handle: u64, number: PoolNumber) {
         self.numbers.insert(handle, number);
-        if let Some(pool) = self.charged.get_mut(&number) {
+        if let Some(pool) = self.get(number) {
             pool.handle = handle;
         }
     }
 
     /// One allocation of a pool was freed.
     pub(crate) fn freed(&mut self, number: PoolNumber) {
-        if let Some(pool) = self.charged.get_mut(&number) {
+        if let Some(pool) = self.get(number) {
             pool.live = pool.live.saturating_sub(1);
         }
     }
 
     /// What came back if this pool is destroyed and the last of its allocations freed.
     pub(crate) fn buried(&mut self, number: PoolNumber) -> Option<Back> {
-        let Pool { handle, quota, bytes, live } = *self.charged.get(&number)?;
-        if handle != 0 || live > 0 {
+        let Pool { handle, quota, bytes, live, in_flight } = *self.get(number)?;
+        if handle != 0 || live > 0 || in_flight > 0 {
             return None;
         }
-        self.charged.remove(&number);
+        self.charged.remove(&number.into());
         Some((quota.device, bytes))
     }
 }

@@ -72,6 +72,9 @@ pub(crate) struct Tenant {
     pub(crate) may_have_loaded: AtomicU64,
     /// Whether there are libraries, whose code the driver loads when it likes.
     pub(crate) uses_libraries: AtomicBool,
+    /// Whether the last measurement of the overhead is still to be confirmed: other threads may have been in the middle of
+    /// something.
+    pub(crate) unconfirmed: AtomicBool,
     /// When the overhead was last measured, in nanoseconds of the coarse monotonic clock.
     pub(crate) last_measured: AtomicU64,
     /// Whether it was said that memory was spilled to the host.
@@ -132,6 +135,7 @@ fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
         uses_graph_memory: AtomicBool::new(false),
         may_have_loaded: AtomicU64::new(0),
         uses_libraries: AtomicBool::new(false),
+        unconfirmed: AtomicBool::new(false),
         last_measured: AtomicU64::new(0),
         spilled: AtomicBool::new(false),
         by_nvml: Mutex::default(),

@@ -63,12 +63,9 @@ impl Pieces {
         self.handles.insert(handle, (self.last, 1));
     }
 
-    /// The program has got one handle more to what is mapped at an address; `false`: that is none of ours.
-    pub(crate) fn retained(&mut self, handle: u64, address: u64) -> bool {
-        let Some(piece) = self.at(address) else { return false };
-        self.hold(piece);
+    /// The program has got one handle more to a piece that is held for it.
+    pub(crate) fn retained(&mut self, handle: u64, piece: Piece) {
         self.handles.entry(handle).or_insert((piece, 0)).1 += 1;
-        true
     }
 
     /// The program has imported a handle. One that it has already is one more of the same piece; another is another process's
@@ -129,12 +126,24 @@ impl Pieces {
         back
     }
 
-    /// Enters a mapping of a handle's memory.
-    pub(crate) fn mapped(&mut self, address: u64, length: u64, handle: u64) {
-        if let Some((piece, _)) = self.handles.get(&handle).copied() {
-            self.hold(piece);
-            self.mappings.insert(address, Mapping { length, piece });
-        }
+    /// Holds the memory of a handle, which the driver is about to be asked to map or to bind: another thread may release the
+    /// handle meanwhile. [`mapped`](Self::mapped) or [`tied`](Self::tied) follows, or [`ended`](Self::ended).
+    pub(crate) fn hold_handle(&mut self, handle: u64) -> Option<Piece> {
+        let (piece, _) = self.handles.get(&handle).copied()?;
+        self.hold(piece);
+        Some(piece)
+    }
+
+    /// The same for what is mapped at an address.
+    pub(crate) fn hold_at(&mut self, address: u64) -> Option<Piece> {
+        let piece = self.at(address)?;
+        self.hold(piece);
+        Some(piece)
+    }
+
+    /// Enters a mapping of a piece that is held for it.
+    pub(crate) fn mapped(&mut self, address: u64, length: u64, piece: Piece) {
+        self.mappings.insert(address, Mapping { length, piece });
     }
 
     /// Strikes out the mappings that lie in a range which the driver is about to be asked to unmap; [`ended`](Self::ended)
@@ -159,25 +168,15 @@ impl Pieces {
         struck.into_iter().flat_map(|(_, mapping)| self.ended(mapping.piece)).collect()
     }
 
-    /// Ties the memory of a handle to a place of a multicast object.
-    pub(crate) fn tied(&mut self, object: u64, tie: Tie, handle: u64) {
-        if let Some((piece, _)) = self.handles.get(&handle).copied() {
-            self.tie(object, tie, piece);
-        }
-    }
-
-    /// The same for what is mapped at an address.
-    pub(crate) fn tied_by_address(&mut self, object: u64, tie: Tie, address: u64) {
-        if let Some(piece) = self.at(address) {
-            self.tie(object, tie, piece);
-        }
-    }
-
-    fn tie(&mut self, object: u64, tie: Tie, piece: Piece) {
+    /// Ties a piece that is held for it to a place of a multicast object. Answers what came back if there is no such object.
+    pub(crate) fn tied(&mut self, object: u64, tie: Tie, piece: Piece) -> Vec<Back> {
         let object = self.handles.get(&object).map(|(object, _)| *object);
-        if let Some(object) = object.and_then(|object| self.all.get_mut(&object)) {
-            object.tied.push((tie, piece));
-            self.hold(piece);
+        match object.and_then(|object| self.all.get_mut(&object)) {
+            Some(object) => {
+                object.tied.push((tie, piece));
+                Vec::new()
+            }
+            None => self.ended(piece),
         }
     }
 
@@ -233,7 +232,8 @@ mod tests {
     fn memory_stays_until_it_is_released_and_unmapped() {
         let mut pieces = Pieces::default();
         pieces.made(7, 1, 4 * MIB);
-        pieces.mapped(100, 4 * MIB, 7);
+        let piece = pieces.hold_handle(7).unwrap();
+        pieces.mapped(100, 4 * MIB, piece);
         let piece = pieces.strike_handle(7).unwrap();
         assert_eq!(pieces.ended(piece), []);
         assert_eq!(pieces.strike_handle(7), None);
@@ -246,9 +246,11 @@ mod tests {
     fn a_retained_handle_is_one_hold_more() {
         let mut pieces = Pieces::default();
         pieces.made(7, 0, MIB);
-        pieces.mapped(100, MIB, 7);
-        assert!(pieces.retained(7, 100 + MIB - 1));
-        assert!(!pieces.retained(7, 100 + MIB));
+        let piece = pieces.hold_handle(7).unwrap();
+        pieces.mapped(100, MIB, piece);
+        let piece = pieces.hold_at(100 + MIB - 1).unwrap();
+        pieces.retained(7, piece);
+        assert_eq!(pieces.hold_at(100 + MIB), None);
         let struck = pieces.strike_mappings(100, MIB);
         assert_eq!(pieces.unmapped(struck), []);
         for back in [vec![], vec![(0, MIB)]] {
@@ -274,7 +276,8 @@ mod tests {
     fn what_the_driver_refuses_changes_nothing() {
         let mut pieces = Pieces::default();
         pieces.made(7, 0, MIB);
-        pieces.mapped(100, MIB, 7);
+        let piece = pieces.hold_handle(7).unwrap();
+        pieces.mapped(100, MIB, piece);
         let piece = pieces.strike_handle(7).unwrap();
         pieces.handle_stays(7, piece);
         // Half a mapping cannot be unmapped.
@@ -294,8 +297,10 @@ mod tests {
         pieces.made(1, 0, 0);
         pieces.made(2, 0, MIB);
         pieces.made(3, 1, MIB);
-        pieces.tied(1, (0, 0), 2);
-        pieces.tied(1, (0, 0), 3);
+        let piece = pieces.hold_handle(2).unwrap();
+        assert_eq!(pieces.tied(1, (0, 0), piece), []);
+        let piece = pieces.hold_handle(3).unwrap();
+        assert_eq!(pieces.tied(1, (0, 0), piece), []);
         for handle in [2, 3] {
             let piece = pieces.strike_handle(handle).unwrap();
             assert_eq!(pieces.ended(piece), []);

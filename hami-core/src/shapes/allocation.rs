@@ -10,7 +10,7 @@ use ffi_headers::cuda::{CU_MEM_ATTACH_GLOBAL, CUDA_ERROR_OUT_OF_MEMORY, CUDA_SUC
 use shared_region::kill_point;
 
 use super::{Bytes, pool, refused};
-use crate::books::{self, Allocation};
+use crate::books::{self, Allocation, Struck};
 use crate::guard::{self, Inside};
 use crate::tenant::{self, Tenant};
 use crate::{current, log, vendor};
@@ -158,12 +158,13 @@ pub(crate) fn free(
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
             let mut private = tenant.private();
-            if let Some((device, bytes)) = private.books.strike(address) {
-                private.give(tenant.region(), device, bytes);
-                kill_point(25);
-            } else {
-                // Memory of a pool, or something that the driver knows and we do not.
-                pool::freed(tenant, &mut private, address);
+            match private.books.strike(address) {
+                Some(Struck::Linear(device, bytes)) => {
+                    private.give(tenant.region(), device, bytes);
+                    kill_point(25);
+                }
+                Some(Struck::Pool(number)) => pool::freed(tenant, &mut private, number),
+                None => {} // something that the driver knows and we do not
             }
         });
     }

@@ -43,6 +43,8 @@ enum Kind {
 const LIKELY_MOST: u64 = 1 << 30;
 /// How long a context waits for others to learn its size, or for another thread to make it.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks whether that is so.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// What was taken before a context is made.
 enum Reservation {
@@ -85,8 +87,14 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
         }
         let known = region.context_bytes(quota.device);
         let wanted = known.unwrap_or(LIKELY_MOST.min(quota.limit));
-        // Counted before it is taken: whoever finds no room because of this knows that it is for the same context.
-        count_making(tenant, device, 1);
+        // While one thread measures its context, no other makes one: their figures would be mixed. Counted before it is
+        // taken: whoever finds no room because of this knows that it is for the same context.
+        let in_time = started.is_none_or(|started: Instant| started.elapsed() < PATIENCE);
+        if !begin_making(tenant, device, known.is_none() && in_time) {
+            started.get_or_insert_with(Instant::now);
+            std::thread::sleep(PAUSE);
+            continue;
+        }
         if tenant.take(quota, wanted) {
             return Some(if known.is_some() { Reservation::Known(wanted) } else { Reservation::Unknown(wanted) });
         }
@@ -100,7 +108,7 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
         let changes = measured_soon || made_soon || room_by_now || lives_already(tenant, kind, device);
         if changes && started.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
             // Never without a pause: that there is room helps nobody who has no slot in the region.
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(PAUSE);
             continue;
         }
         // The size is unknown and nobody will tell: whatever is left has to do, or the context goes again.
@@ -123,7 +131,9 @@ fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: &dyn Fn() -> CU
     let Some(region) = tenant.region() else { return REFUSED };
     let Some(reserved) = reserve(tenant, region, quota, kind, device) else { return refused(tenant, quota) };
     if matches!(reserved, Reservation::LivesAlready) {
-        return join_primary(tenant, &mut inside, quota, region, device, out, call);
+        let result = join_primary(tenant, &mut inside, quota, region, device, out, call);
+        count_user(tenant, kind, device, result);
+        return result;
     }
     let before = match reserved {
         Reservation::Unknown(_) => measure::before_context(quota.uuid()),
@@ -146,7 +156,15 @@ fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: &dyn Fn() -> CU
         }
     });
     count_making(tenant, device, -1);
+    count_user(tenant, kind, device, result);
     result
+}
+
+/// Counts one user more of the primary context.
+fn count_user(tenant: &Tenant, kind: Kind, device: CUdevice, result: CUresult) {
+    if kind == Kind::Primary && result == CUDA_SUCCESS {
+        *tenant.private().primary_users.entry(device as u64).or_insert(0) += 1;
+    }
 }
 
 /// Retains a primary context that lived when it was looked: one user more takes nothing, unless its last user has let go
@@ -180,6 +198,15 @@ fn join_primary(
         }
     });
     result
+}
+
+/// Counts this thread as making a context on a device; `alone`: only if no other thread is. Answers whether it is counted.
+fn begin_making(tenant: &Tenant, device: CUdevice, alone: bool) -> bool {
+    let mut private = tenant.private();
+    let threads = private.making.entry(device as u64).or_insert(0);
+    let begins = !alone || *threads == 0;
+    *threads += u32::from(begins);
+    begins
 }
 
 /// Counts threads of this process that are making a context on a device.
@@ -284,28 +311,42 @@ pub(crate) fn make_primary(device: CUdevice, context: *mut CUcontext, call: &dyn
     make(Kind::Primary, device, context, call)
 }
 
-/// cuDevicePrimaryCtxRelease and cuDevicePrimaryCtxReset.
+/// cuDevicePrimaryCtxRelease.
 pub(crate) fn release_primary(original: unsafe extern "C" fn(CUdevice) -> CUresult, device: CUdevice) -> CUresult {
     // SAFETY: the program's own argument, unchanged.
-    release(device, || unsafe { original(device) })
+    release(device, false, || unsafe { original(device) })
 }
 
-/// Runs `call`, after which the device's primary context may or may not be gone.
-pub(crate) fn release(device: CUdevice, call: impl FnOnce() -> CUresult) -> CUresult {
+/// cuDevicePrimaryCtxReset: ends it, however many users it has.
+pub(crate) fn reset_primary(original: unsafe extern "C" fn(CUdevice) -> CUresult, device: CUdevice) -> CUresult {
+    // SAFETY: the program's own argument, unchanged.
+    release(device, true, || unsafe { original(device) })
+}
+
+/// Runs `call`, after which the device's primary context is gone if this was its last user, or if it is ended for all.
+pub(crate) fn release(device: CUdevice, for_all: bool, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let context = {
         let mut private = tenant.private();
         let context = private.primary.get(&(device as u64)).copied();
-        if let Some(context) = context {
+        let users = private.primary_users.get(&(device as u64)).copied().unwrap_or(0);
+        // Where others use it, it stays, and their frees go on meanwhile.
+        if let Some(context) = context.filter(|_| for_all || users <= 1) {
             private.books.context_may_go(context);
         }
         context
     };
     let result = inside.driver(call);
     guard::bookkeeping(|| {
-        let Some(context) = context else { return };
         let mut private = tenant.private();
+        if result == CUDA_SUCCESS
+            && !for_all
+            && let Some(users) = private.primary_users.get_mut(&(device as u64))
+        {
+            *users = users.saturating_sub(1);
+        }
+        let Some(context) = context else { return };
         let (mut flags, mut active): (c_uint, c_int) = (0, 1);
         // Asked under the lock: a thread that retains it anew looks for its entry afterwards, so it finds either the
         // context or no entry. SAFETY: writes two numbers of ours.

@@ -47,7 +47,7 @@ pub(crate) fn destroy(original: unsafe extern "C" fn(CUgreenCtx) -> CUresult, gr
     let call = || unsafe { original(green) };
     let device = tenant::get().and_then(|tenant| tenant.private().green.remove(&(green as u64)));
     let Some(device) = device else { return call() };
-    let result = context::release(device, call);
+    let result = context::release(device, false, call);
     if result == CUDA_SUCCESS {
         current::context_destroyed();
     } else if let Some(tenant) = tenant::get() {

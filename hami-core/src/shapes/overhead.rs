@@ -21,12 +21,13 @@ use crate::tenant::{self, Quota, Tenant, coarse_clock};
 use crate::{current, measure, vendor};
 
 /// How long a measurement serves where code may be loaded at any time, in nanoseconds.
-const MEASURE_INTERVAL: u64 = 20_000_000;
+const MEASURE_INTERVAL: u64 = 10_000_000;
 
 /// How often it is measured anew because other threads were allocating meanwhile.
 const TRIES: usize = 4;
 
-/// Brings the charge for overhead to what it is now. Answers by how much it grew, `None` if nobody could tell.
+/// Brings the charge for overhead to what it is now. Answers by how much it grew, `None` if nobody could tell, `i64::MAX` if
+/// other threads never left it alone: then it is as it was.
 fn settle(tenant: &Tenant, quota: &Quota) -> Option<i64> {
     for _ in 0..TRIES {
         // A pool that has shrunk unnoticed would hide as much overhead.
@@ -42,7 +43,7 @@ fn settle(tenant: &Tenant, quota: &Quota) -> Option<i64> {
         charge(tenant, &mut private, quota, now);
         return Some(now as i64 - before as i64);
     }
-    None
+    Some(i64::MAX)
 }
 
 /// Makes the charge for overhead these bytes.
@@ -98,6 +99,8 @@ fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresul
         guard::bookkeeping(|| {
             let over = || tenant.region().is_none_or(|region| region.used(current.quota.device) > current.quota.limit);
             let measured = settle(tenant, current.quota).is_some();
+            tenant.last_measured.store(coarse_clock(), Ordering::Relaxed); // as in `look_now`
+            tenant.unconfirmed.store(true, Ordering::Relaxed);
             // What the driver loaded earlier, when it liked, may be over the quota by itself: nothing is added to it.
             if let Some(undo) = undo
                 && measured
@@ -119,7 +122,10 @@ fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresul
 #[inline]
 pub(crate) fn look(tenant: &Tenant, quota: &Quota) {
     // Relaxed, here and in `mark`: a look that misses a load of another thread comes before it.
-    if tenant.uses_libraries.load(Ordering::Relaxed) || tenant.may_have_loaded.load(Ordering::Relaxed) != 0 {
+    if tenant.uses_libraries.load(Ordering::Relaxed)
+        || tenant.unconfirmed.load(Ordering::Relaxed)
+        || tenant.may_have_loaded.load(Ordering::Relaxed) != 0
+    {
         look_now(tenant, quota);
     }
 }
@@ -134,7 +140,9 @@ fn look_now(tenant: &Tenant, quota: &Quota) {
     if marked || due {
         tenant.may_have_loaded.fetch_and(!bit, Ordering::Relaxed);
         tenant.last_measured.store(now, Ordering::Relaxed);
-        settle(tenant, quota);
+        // Two that agree, a while apart, were not taken in the middle of something.
+        let changed = settle(tenant, quota).is_some_and(|by| by != 0);
+        tenant.unconfirmed.store(marked || changed, Ordering::Relaxed);
     }
 }
 
@@ -302,6 +310,8 @@ pub(crate) fn set_limit(
             return;
         }
         let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit);
+        tenant.last_measured.store(coarse_clock(), Ordering::Relaxed); // as in `look_now`
+        tenant.unconfirmed.store(true, Ordering::Relaxed);
         match settle(tenant, quota) {
             None => estimate(tenant, quota, more),
             Some(grown) if grown > 0 && over() => {

@@ -13,7 +13,7 @@ use ffi_headers::cuda::{
 };
 
 use super::{device_at, pool, refused};
-use crate::books::{Back, Pieces};
+use crate::books::{Back, Piece, Pieces};
 use crate::guard::{self, Inside};
 use crate::tenant::{self, Tenant};
 
@@ -24,6 +24,24 @@ fn noted(call: impl FnOnce() -> CUresult, note: impl FnOnce(&mut Pieces) -> Vec<
     let result = inside.driver(call);
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| change(tenant, note));
+    }
+    result
+}
+
+/// Runs `call`, which makes a hold on the piece that `hold` holds beforehand; after its success `note` enters it.
+fn held(
+    hold: impl FnOnce(&mut Pieces) -> Option<Piece>,
+    call: impl FnOnce() -> CUresult,
+    note: impl FnOnce(&mut Pieces, Piece) -> Vec<Back>,
+) -> CUresult {
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let piece = hold(&mut tenant.private().pieces);
+    let result = inside.driver(call);
+    if let Some(piece) = piece {
+        guard::bookkeeping(|| {
+            change(tenant, |pieces| if result == CUDA_SUCCESS { note(pieces, piece) } else { pieces.ended(piece) });
+        });
     }
     result
 }
@@ -102,12 +120,13 @@ pub(crate) fn retain(
     handle: *mut CUmemGenericAllocationHandle,
     address: *mut c_void,
 ) -> CUresult {
-    noted(
+    held(
+        |pieces| pieces.hold_at(address as u64),
         // SAFETY: the program's own arguments, unchanged.
         || unsafe { original(handle, address) },
-        |pieces| {
+        |pieces, piece| {
             // SAFETY: after success the driver has written it.
-            let _ours = pieces.retained(unsafe { handle.read() }, address as u64);
+            pieces.retained(unsafe { handle.read() }, piece);
             Vec::new()
         },
     )
@@ -144,11 +163,12 @@ pub(crate) fn map(
     handle: CUmemGenericAllocationHandle,
     flags: c_ulonglong,
 ) -> CUresult {
-    noted(
+    held(
+        |pieces| pieces.hold_handle(handle),
         // SAFETY: the program's own arguments, unchanged.
         || unsafe { original(address, size, offset, handle, flags) },
-        |pieces| {
-            pieces.mapped(address, size as u64, handle);
+        |pieces, piece| {
+            pieces.mapped(address, size as u64, piece);
             Vec::new()
         },
     )
@@ -212,13 +232,11 @@ pub(crate) fn bind_memory(
     size: usize,
     flags: c_ulonglong,
 ) -> CUresult {
-    noted(
+    held(
+        |pieces| pieces.hold_handle(memory),
         // SAFETY: the program's own arguments, unchanged.
         || unsafe { original(object, object_offset, memory, memory_offset, size, flags) },
-        |pieces| {
-            pieces.tied(object, (object_offset as u64, size as u64), memory);
-            Vec::new()
-        },
+        |pieces, piece| pieces.tied(object, (object_offset as u64, size as u64), piece),
     )
 }
 
@@ -231,13 +249,11 @@ pub(crate) fn bind_address(
     size: usize,
     flags: c_ulonglong,
 ) -> CUresult {
-    noted(
+    held(
+        |pieces| pieces.hold_at(address),
         // SAFETY: the program's own arguments, unchanged.
         || unsafe { original(object, object_offset, address, size, flags) },
-        |pieces| {
-            pieces.tied_by_address(object, (object_offset as u64, size as u64), address);
-            Vec::new()
-        },
+        |pieces, piece| pieces.tied(object, (object_offset as u64, size as u64), piece),
     )
 }
 
@@ -261,13 +277,11 @@ pub(crate) fn bind_memory_of(
     size: usize,
     flags: c_ulonglong,
 ) -> CUresult {
-    noted(
+    held(
+        |pieces| pieces.hold_handle(memory),
         // SAFETY: the program's own arguments, unchanged.
         || unsafe { original(object, device, object_offset, memory, memory_offset, size, flags) },
-        |pieces| {
-            pieces.tied(object, (object_offset as u64, size as u64), memory);
-            Vec::new()
-        },
+        |pieces, piece| pieces.tied(object, (object_offset as u64, size as u64), piece),
     )
 }
 
@@ -288,13 +302,11 @@ pub(crate) fn bind_address_of(
     size: usize,
     flags: c_ulonglong,
 ) -> CUresult {
-    noted(
+    held(
+        |pieces| pieces.hold_at(address),
         // SAFETY: the program's own arguments, unchanged.
         || unsafe { original(object, device, object_offset, address, size, flags) },
-        |pieces| {
-            pieces.tied_by_address(object, (object_offset as u64, size as u64), address);
-            Vec::new()
-        },
+        |pieces, piece| pieces.tied(object, (object_offset as u64, size as u64), piece),
     )
 }
 

@@ -5,6 +5,7 @@
 use core::ffi::{c_int, c_ulonglong, c_void};
 use core::ptr;
 use core::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use ffi_headers::cuda::{
     CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, CU_MEMPOOL_ATTR_USED_MEM_CURRENT, CU_STREAM_CAPTURE_STATUS_NONE,
@@ -36,15 +37,20 @@ fn attribute(pool: CUmemoryPool, which: CUmemPool_attribute) -> Option<u64> {
 }
 
 /// Brings a pool's charge to what it has reserved now, `taken` having been taken for its growth beforehand. Answers
-/// whether it grew by more than that. Where it does not say, it is believed to have grown by just that.
+/// whether it grew by more than what was taken for it. Where it does not say, it is believed to have grown by just that.
+///
+/// Other threads may be asking the same pool: what it has reserved may be of their growth, which they have taken and will
+/// settle themselves.
 fn settle(tenant: &Tenant, private: &mut Private, number: PoolNumber, taken: u64) -> bool {
-    let Some(charge) = private.pools.charged.get_mut(&number) else { return false };
+    let Some(charge) = private.pools.get(number) else { return false };
     let before = charge.bytes;
-    let now = match charge.handle {
+    let reserved = match charge.handle {
         0 => None, // destroyed: it can no longer be asked
         handle => attribute(handle as CUmemoryPool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT),
     };
-    let now = now.unwrap_or(before + taken);
+    let reserved = reserved.unwrap_or(before + taken);
+    let theirs = charge.in_flight;
+    let now = if reserved <= before + taken + theirs { reserved.min(before + taken) } else { reserved - theirs };
     charge.bytes = now;
     let quota = charge.quota;
     tenant.settle(private, quota.device, before + taken, now);
@@ -61,7 +67,7 @@ pub(crate) fn shrunk(tenant: &Tenant) -> bool {
     let Some(region) = tenant.region() else { return false };
     let mut private = tenant.private();
     let mut less = Vec::new();
-    for charge in private.pools.charged.values_mut().filter(|charge| charge.handle != 0) {
+    for charge in private.pools.living() {
         let pool = charge.handle as CUmemoryPool;
         if region.used(charge.quota.device) > charge.quota.limit {
             // SAFETY: the pool lives, as in `attribute`. Only memory that nobody uses goes.
@@ -97,25 +103,24 @@ fn allocate(
     let Some(quota) = tenant.of_ordinal(device) else { return inside.driver(call) };
     // Room inside the pool costs the device nothing, but it may be in pieces. So the growth is taken all the same, and
     // only where there is none left, the pool may show whether its room serves.
-    let mut growth = bytes.checked_next_multiple_of(GROWTH_STEP).unwrap_or(u64::MAX);
-    if !take(tenant, quota, growth) {
-        let reserved = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(0);
-        let used = attribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT).unwrap_or(reserved);
-        if quota.limit == 0 || bytes > reserved.saturating_sub(used) {
-            return refused(tenant, quota);
-        }
-        growth = 0;
-    }
+    let growth = bytes.checked_next_multiple_of(GROWTH_STEP).unwrap_or(u64::MAX);
+    let (number, growth) = match begin(tenant, quota, pool, bytes, growth) {
+        Some(begun) => begun,
+        None => return refused(tenant, quota),
+    };
     let mut result = inside.driver(call);
     guard::bookkeeping(|| {
         let mut private = tenant.private();
+        if let Some(charge) = private.pools.get(number) {
+            charge.in_flight -= growth.min(charge.in_flight);
+        }
         if result != CUDA_SUCCESS {
-            // It may be no pool at all, so it is neither entered nor asked.
+            // It may be no pool at all, so it is not asked.
             private.give(tenant.region(), quota.device, growth);
+            private.pools.forget_if_empty(number);
             return;
         }
         tenant.uses_pools.store(true, Ordering::Relaxed); // see `shrunk`
-        let number = private.pools.number(pool as u64, quota);
         let grew = settle(tenant, &mut private, number, growth);
         let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit);
         if grew && over() {
@@ -127,23 +132,60 @@ fn allocate(
             return;
         }
         // SAFETY: after success the driver has written `dptr`.
-        private.pools.pointers.enter(unsafe { dptr.read() }, number);
-        if let Some(charge) = private.pools.charged.get_mut(&number) {
+        private.books.enter_of_pool(unsafe { dptr.read() }, number);
+        if let Some(charge) = private.pools.get(number) {
             charge.live += 1;
         }
     });
     result
 }
 
+/// How long an allocation waits for the growth that other threads have taken for the same pool, and may not need.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Takes a pool's growth, or nothing where its own room may serve. Answers the pool's number and what was taken; `None`: there
+/// is no room.
+fn begin(
+    tenant: &Tenant,
+    quota: &'static Quota,
+    pool: CUmemoryPool,
+    bytes: u64,
+    growth: u64,
+) -> Option<(PoolNumber, u64)> {
+    let mut started = None;
+    loop {
+        if take(tenant, quota, growth) {
+            let mut private = tenant.private();
+            let number = private.pools.number(pool as u64, quota);
+            if let Some(charge) = private.pools.get(number) {
+                charge.in_flight += growth;
+            }
+            return Some((number, growth));
+        }
+        let reserved = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(0);
+        let used = attribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT).unwrap_or(reserved);
+        if quota.limit > 0 && bytes <= reserved.saturating_sub(used) {
+            return Some((tenant.private().pools.number(pool as u64, quota), 0));
+        }
+        let others = {
+            let mut private = tenant.private();
+            let number = private.pools.known(pool as u64)?;
+            private.pools.get(number).is_some_and(|charge| charge.in_flight > 0)
+        };
+        if !others || growth > quota.limit || started.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+            return None;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
+
 /// After the driver has freed an allocation of a pool: a pool that lives may have shrunk, and with the last allocation
-/// of a destroyed one its memory is back. `false`: it is none of ours.
-pub(crate) fn freed(tenant: &Tenant, private: &mut Private, address: u64) -> bool {
-    let Some(number) = private.pools.pointers.strike(address) else { return false };
+/// of a destroyed one its memory is back.
+pub(crate) fn freed(tenant: &Tenant, private: &mut Private, number: PoolNumber) {
     private.pools.freed(number);
     settle(tenant, private, number, 0);
     let back = private.pools.buried(number);
     private.give_all(tenant.region(), back);
-    true
 }
 
 /// Whether work in this stream is being captured: an allocation takes nothing then, but becomes a node of a graph.

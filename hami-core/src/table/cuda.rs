@@ -35,9 +35,9 @@ rows! {
     account cuDevicePrimaryCtxRelease as c"cuDevicePrimaryCtxRelease" @ 7000 (dev: CUdevice) => context::release_primary;
     account cuDevicePrimaryCtxRelease_v2 as c"cuDevicePrimaryCtxRelease" @ 11000
         (dev: CUdevice) => context::release_primary;
-    account cuDevicePrimaryCtxReset as c"cuDevicePrimaryCtxReset" @ 7000 (dev: CUdevice) => context::release_primary;
+    account cuDevicePrimaryCtxReset as c"cuDevicePrimaryCtxReset" @ 7000 (dev: CUdevice) => context::reset_primary;
     account cuDevicePrimaryCtxReset_v2 as c"cuDevicePrimaryCtxReset" @ 11000
-        (dev: CUdevice) => context::release_primary;
+        (dev: CUdevice) => context::reset_primary;
     account cuCtxCreate as c"cuCtxCreate" @ 2000
         (pctx: *mut CUcontext, flags: c_uint, dev: CUdevice) => context::create;
     account cuCtxCreate_v2 as c"cuCtxCreate" @ 3020

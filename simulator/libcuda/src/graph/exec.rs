@@ -153,7 +153,9 @@ impl Exec {
 
     /// Gives memory of graphs that nothing uses back to the device.
     pub fn trim(driver: &Driver, device: usize) {
-        let execs = driver.graph.execs.select(|_| true);
+        let mut execs = driver.graph.execs.select(|_| true);
+        // In one order, whoever trims.
+        execs.sort_by_key(|exec| std::sync::Arc::as_ptr(exec) as usize);
         // Held, so that none starts meanwhile.
         let states: Vec<_> = execs.iter().map(|exec| (exec.holder(), exec.state.lock())).collect();
         let busy = |holder| states.iter().any(|(other, state)| *other == holder && !state.last.is_reached());
