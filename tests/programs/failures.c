@@ -33,6 +33,8 @@ static uint64_t variables[128];
 
 #define ON_DEVICE {CU_MEM_LOCATION_TYPE_DEVICE, 0}
 static CUmemAllocationProp physical = {.type = CU_MEM_ALLOCATION_TYPE_PINNED, .location = ON_DEVICE};
+static CUmemAllocationProp shareable = {.type = CU_MEM_ALLOCATION_TYPE_PINNED, .location = ON_DEVICE,
+                                        .requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR};
 static CUmemPoolProps pool = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED, .location = ON_DEVICE,
                               .handleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR};
 static CUmulticastObjectProp multicast = {.numDevices = 1, .size = 64 << 20};
@@ -58,7 +60,7 @@ static CUdevResource part;
 static char image[IMAGE_BYTES], file[4096];
 
 static const struct { const char *name; const void *at; } structures[] = {
-    {"physical", &physical}, {"pool", &pool}, {"multicast", &multicast}, {"access", &access_all}, {"flat", &flat},
+    {"physical", &physical}, {"shareable", &shareable}, {"pool", &pool}, {"multicast", &multicast}, {"access", &access_all}, {"flat", &flat},
     {"flat_v1", &flat_v1}, {"deep", &deep}, {"deep_v1", &deep_v1}, {"huge", &huge}, {"node", &node},
     {"huge_node", &huge_node}, {"instantiation", &instantiation}, {"image", image}, {"file", file}, {"empty", &empty},
     {"into_array", &into_array}, {"out_of_array", &out_of_array}, {"part", &part}, {"nothing", "nothing"},

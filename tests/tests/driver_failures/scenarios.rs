@@ -124,6 +124,14 @@ pub const SCENARIOS: &[&str] = &[
      cuMemAddressFree @r 64M
      stop",
     "start
+     cuMemCreate &h 64M shareable 0
+     cuMemExportToShareableHandle &f @h 1 0
+     cuMemImportFromShareableHandle &g @f 1
+     close @f
+     cuMemRelease @h
+     cuMemRelease @g
+     stop",
+    "start
      cuMulticastCreate &m multicast
      cuMulticastAddDevice @m 0
      cuMemCreate &h 64M physical 0
