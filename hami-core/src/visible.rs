@@ -87,7 +87,7 @@ fn index_of(entry: Entry<'_>, devices: &[Device]) -> Option<usize> {
 /// Place of a device in a list that names devices by their UUIDs, or beginnings of them. `None`: it names none so;
 /// `Some(None)`: it does, but not this device.
 pub fn place_by_uuid(list: &str, uuid: Uuid) -> Option<Option<usize>> {
-    let entries = || list.split(',').map(|text| entry(text));
+    let entries = || list.split(',').map(entry);
     if !entries().any(|entry| matches!(entry, Some(Entry::Gpu(_)))) {
         return None;
     }

@@ -43,6 +43,10 @@ pub(crate) struct Pieces {
     /// By first address, in order: a range that is unmapped may be several mappings. They are few, since each is at least a
     /// page.
     mappings: BTreeMap<u64, Mapping>,
+    /// Handles and mappings, by first address, that the driver is just asked to end: until it has, another thread may still
+    /// map or retain what they lead to. Nearly always empty.
+    releasing: Vec<(u64, Piece)>,
+    unmapping: Vec<(u64, Mapping)>,
     /// By array: pieces that are mapped into it.
     arrays: AddressMap<Vec<(Tie, Piece)>>,
 }
@@ -53,7 +57,7 @@ pub(crate) type Back = (usize, u64);
 impl Pieces {
     #[cfg(test)]
     fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.is_empty() && self.releasing.is_empty() && self.unmapping.is_empty()
     }
 
     /// Enters new physical memory with its first handle. Objects without memory of their own have 0 bytes.
@@ -78,10 +82,14 @@ impl Pieces {
         }
     }
 
-    /// The piece mapped at an address.
+    /// The piece mapped at an address, the driver being asked to unmap it or not.
     fn at(&self, address: u64) -> Option<Piece> {
-        let (start, mapping) = self.mappings.range(..=address).next_back()?;
-        (address - start < mapping.length).then_some(mapping.piece)
+        let mut before = self.mappings.range(..=address).next_back().into_iter().chain(
+            // Looked through last: what is mapped now counts before what is about to go.
+            self.unmapping.iter().rev().map(|(start, mapping)| (start, mapping)),
+        );
+        let (_, mapping) = before.find(|(start, one)| address >= **start && address - **start < one.length)?;
+        Some(mapping.piece)
     }
 
     fn hold(&mut self, piece: Piece) {
@@ -91,7 +99,7 @@ impl Pieces {
     }
 
     /// Strikes out one handle, which the driver is about to be asked to release: its value may be another's as soon as
-    /// that is done. [`ended`](Self::ended) or [`handle_stays`](Self::handle_stays) follows.
+    /// that is done. [`released`](Self::released) or [`handle_stays`](Self::handle_stays) follows.
     pub(crate) fn strike_handle(&mut self, handle: u64) -> Option<Piece> {
         let (piece, count) = self.handles.get_mut(&handle)?;
         let piece = *piece;
@@ -99,11 +107,25 @@ impl Pieces {
         if *count == 0 {
             self.handles.remove(&handle);
         }
+        self.releasing.push((handle, piece));
         Some(piece)
+    }
+
+    /// The driver has released it.
+    pub(crate) fn released(&mut self, handle: u64, piece: Piece) -> Vec<Back> {
+        self.no_longer_releasing(handle, piece);
+        self.ended(piece)
+    }
+
+    fn no_longer_releasing(&mut self, handle: u64, piece: Piece) {
+        if let Some(at) = self.releasing.iter().position(|known| *known == (handle, piece)) {
+            self.releasing.swap_remove(at);
+        }
     }
 
     /// The driver did not release it.
     pub(crate) fn handle_stays(&mut self, handle: u64, piece: Piece) {
+        self.no_longer_releasing(handle, piece);
         self.handles.entry(handle).or_insert((piece, 0)).1 += 1;
     }
 
@@ -129,7 +151,10 @@ impl Pieces {
     /// Holds the memory of a handle, which the driver is about to be asked to map or to bind: another thread may release the
     /// handle meanwhile. [`mapped`](Self::mapped) or [`tied`](Self::tied) follows, or [`ended`](Self::ended).
     pub(crate) fn hold_handle(&mut self, handle: u64) -> Option<Piece> {
-        let (piece, _) = self.handles.get(&handle).copied()?;
+        let known = self.handles.get(&handle).map(|(piece, _)| *piece);
+        // The driver may map it yet, before it releases it.
+        let releasing = || self.releasing.iter().rev().find(|(going, _)| *going == handle).map(|(_, piece)| *piece);
+        let piece = known.or_else(releasing)?;
         self.hold(piece);
         Some(piece)
     }
@@ -146,8 +171,8 @@ impl Pieces {
         self.mappings.insert(address, Mapping { length, piece });
     }
 
-    /// Strikes out the mappings that lie in a range which the driver is about to be asked to unmap; [`ended`](Self::ended)
-    /// for each or [`mappings_stay`](Self::mappings_stay) follows.
+    /// Strikes out the mappings that lie in a range which the driver is about to be asked to unmap;
+    /// [`unmapped`](Self::unmapped) or [`mappings_stay`](Self::mappings_stay) follows.
     pub(crate) fn strike_mappings(&mut self, address: u64, length: u64) -> Vec<(u64, Mapping)> {
         let end = address.saturating_add(length);
         let inside = self.mappings.range(address..end).filter(|(start, one)| *start + one.length <= end);
@@ -155,17 +180,29 @@ impl Pieces {
         for (start, _) in &struck {
             self.mappings.remove(start);
         }
+        self.unmapping.extend(&struck);
         struck
     }
 
     /// The driver did not unmap them.
     pub(crate) fn mappings_stay(&mut self, struck: Vec<(u64, Mapping)>) {
+        self.no_longer_unmapping(&struck);
         self.mappings.extend(struck);
     }
 
     /// Ends the holds of mappings that are gone.
     pub(crate) fn unmapped(&mut self, struck: Vec<(u64, Mapping)>) -> Vec<Back> {
+        self.no_longer_unmapping(&struck);
         struck.into_iter().flat_map(|(_, mapping)| self.ended(mapping.piece)).collect()
+    }
+
+    fn no_longer_unmapping(&mut self, struck: &[(u64, Mapping)]) {
+        for (start, mapping) in struck {
+            let same = |(known, one): &(u64, Mapping)| known == start && one.piece == mapping.piece;
+            if let Some(at) = self.unmapping.iter().position(same) {
+                self.unmapping.swap_remove(at);
+            }
+        }
     }
 
     /// Ties a piece that is held for it to a place of a multicast object. Answers what came back if there is no such object.
@@ -235,7 +272,7 @@ mod tests {
         let piece = pieces.hold_handle(7).unwrap();
         pieces.mapped(100, 4 * MIB, piece);
         let piece = pieces.strike_handle(7).unwrap();
-        assert_eq!(pieces.ended(piece), []);
+        assert_eq!(pieces.released(7, piece), []);
         assert_eq!(pieces.strike_handle(7), None);
         let struck = pieces.strike_mappings(100, 4 * MIB);
         assert_eq!(pieces.unmapped(struck), [(1, 4 * MIB)]);
@@ -255,7 +292,7 @@ mod tests {
         assert_eq!(pieces.unmapped(struck), []);
         for back in [vec![], vec![(0, MIB)]] {
             let piece = pieces.strike_handle(7).unwrap();
-            assert_eq!(pieces.ended(piece), back);
+            assert_eq!(pieces.released(7, piece), back);
         }
     }
 
@@ -268,7 +305,7 @@ mod tests {
         assert_eq!(pieces.strike_handle(8), None);
         for back in [vec![], vec![(0, MIB)]] {
             let piece = pieces.strike_handle(7).unwrap();
-            assert_eq!(pieces.ended(piece), back);
+            assert_eq!(pieces.released(7, piece), back);
         }
     }
 
@@ -286,9 +323,30 @@ mod tests {
         pieces.mappings_stay(struck);
         assert_eq!(pieces.at(100), Some(piece));
         let piece = pieces.strike_handle(7).unwrap();
-        assert_eq!(pieces.ended(piece), []);
+        assert_eq!(pieces.released(7, piece), []);
         let struck = pieces.strike_mappings(0, 200 + MIB);
         assert_eq!(pieces.unmapped(struck), [(0, MIB)]);
+    }
+
+    #[test]
+    fn what_the_driver_is_about_to_end_can_still_be_held() {
+        let mut pieces = Pieces::default();
+        pieces.made(7, 0, MIB);
+        let piece = pieces.strike_handle(7).unwrap();
+        // Mapped by another thread, before the driver releases the handle.
+        assert_eq!(pieces.hold_handle(7), Some(piece));
+        pieces.mapped(100, MIB, piece);
+        assert_eq!(pieces.released(7, piece), []);
+        assert_eq!(pieces.hold_handle(7), None);
+        let struck = pieces.strike_mappings(100, MIB);
+        // Retained by another, before the driver unmaps it.
+        assert_eq!(pieces.hold_at(100), Some(piece));
+        pieces.retained(8, piece);
+        assert_eq!(pieces.unmapped(struck), []);
+        assert_eq!(pieces.hold_at(100), None);
+        let piece = pieces.strike_handle(8).unwrap();
+        assert_eq!(pieces.released(8, piece), [(0, MIB)]);
+        assert!(pieces.is_empty());
     }
 
     #[test]
@@ -303,11 +361,11 @@ mod tests {
         assert_eq!(pieces.tied(1, (0, 0), piece), []);
         for handle in [2, 3] {
             let piece = pieces.strike_handle(handle).unwrap();
-            assert_eq!(pieces.ended(piece), []);
+            assert_eq!(pieces.released(handle, piece), []);
         }
         assert_eq!(pieces.untied(1, 0, (0, 0)), [(0, MIB)]);
         let object = pieces.strike_handle(1).unwrap();
-        assert_eq!(pieces.ended(object), [(1, MIB)]);
+        assert_eq!(pieces.released(1, object), [(1, MIB)]);
         assert!(pieces.is_empty());
     }
 
@@ -317,7 +375,7 @@ mod tests {
         pieces.made(2, 0, MIB);
         assert_eq!(pieces.mapped_into_array(9, (0, 0), 2), []);
         let piece = pieces.strike_handle(2).unwrap();
-        assert_eq!(pieces.ended(piece), []);
+        assert_eq!(pieces.released(2, piece), []);
         assert_eq!(pieces.array_gone(9), [(0, MIB)]);
     }
 }

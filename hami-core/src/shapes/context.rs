@@ -20,11 +20,10 @@ use crate::{current, measure, vendor};
 /// newest first, frees the device's memory before it says that we are dead.
 pub(crate) fn init(original: unsafe extern "C" fn(c_uint) -> CUresult, flags: c_uint) -> CUresult {
     if let Some(tenant) = tenant::get()
+        && tenant.limits_memory()
         && let Some(_inside) = Inside::enter()
     {
-        if tenant.limits_memory() {
-            tenant.region();
-        }
+        tenant.region();
     }
     // SAFETY: the program's own argument, unchanged.
     unsafe { original(flags) }

@@ -24,8 +24,8 @@ pub(crate) fn create(
     let mut primary: CUcontext = ptr::null_mut();
     let place = &raw mut primary;
     // Charged as the primary context is. To learn its handle, it is retained once more while this runs.
-    // SAFETY: a local to write.
     let result = context::make_primary(device, place, &|| match call() {
+        // SAFETY: a local to write.
         CUDA_SUCCESS => unsafe { vendor::primary_ctx_retain(place, device) },
         error => error,
     });

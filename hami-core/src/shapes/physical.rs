@@ -104,7 +104,7 @@ pub(crate) fn release(
         guard::bookkeeping(|| {
             change(tenant, |pieces| {
                 if result == CUDA_SUCCESS {
-                    return pieces.ended(piece);
+                    return pieces.released(handle, piece);
                 }
                 pieces.handle_stays(handle, piece);
                 Vec::new()
