@@ -151,7 +151,7 @@ pub(crate) struct Graphs {
     /// By handle.
     pub(crate) execs: AddressMap<Exec>,
     /// Charged for each device's graph memory, by the device's ordinal.
-    pub(crate) reserved: AddressMap<(&'static Quota, u64)>,
+    pub(crate) reserved: AddressMap<u64>,
 }
 
 /// An executable graph with allocations of its own.

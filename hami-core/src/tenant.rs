@@ -41,10 +41,29 @@ pub(crate) struct Quota {
     /// Bytes granted; more than the device has only with `CUDA_OVERSUBSCRIBE`. 0 when nothing can be granted.
     pub(crate) limit: u64,
     uuid: [u8; 16],
+    /// When the overhead of code was last measured on this device.
+    pub(crate) measured: Measured,
+}
+
+/// What is known of the last measurement of a device's overhead; see [`crate::shapes`].
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// How often code may have been loaded, as of then.
+    pub(crate) loads: AtomicU64,
+    /// Nanoseconds of the coarse monotonic clock.
+    pub(crate) at: AtomicU64,
+    /// Whether it is still to be confirmed: other threads may have been in the middle of something.
+    pub(crate) unconfirmed: AtomicBool,
+}
+
+impl Measured {
+    const fn never() -> Self {
+        Self { loads: AtomicU64::new(0), at: AtomicU64::new(0), unconfirmed: AtomicBool::new(false) }
+    }
 }
 
 /// The quota on a device that the region does not account for, as long as it does not.
-static NOTHING: Quota = Quota { device: 0, limit: 0, uuid: [0; 16] };
+static NOTHING: Quota = Quota { device: 0, limit: 0, uuid: [0; 16], measured: Measured::never() };
 
 /// This process as a tenant.
 pub(crate) struct Tenant {
@@ -68,15 +87,10 @@ pub(crate) struct Tenant {
     pub(crate) uses_pools: AtomicBool,
     /// Whether any graph with memory of its own was ever made.
     pub(crate) uses_graph_memory: AtomicBool,
-    /// By device number: code may have been loaded since the overhead was measured.
-    pub(crate) may_have_loaded: AtomicU64,
+    /// How often code may have been loaded.
+    pub(crate) loads: AtomicU64,
     /// Whether there are libraries, whose code the driver loads when it likes.
     pub(crate) uses_libraries: AtomicBool,
-    /// Whether the last measurement of the overhead is still to be confirmed: other threads may have been in the middle of
-    /// something.
-    pub(crate) unconfirmed: AtomicBool,
-    /// When the overhead was last measured, in nanoseconds of the coarse monotonic clock.
-    pub(crate) last_measured: AtomicU64,
     /// Whether it was said that memory was spilled to the host.
     pub(crate) spilled: AtomicBool,
     /// Quotas by NVML handle, which stays the same for the life of a process.
@@ -133,10 +147,8 @@ fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
         maker: std::process::id(),
         uses_pools: AtomicBool::new(false),
         uses_graph_memory: AtomicBool::new(false),
-        may_have_loaded: AtomicU64::new(0),
+        loads: AtomicU64::new(0),
         uses_libraries: AtomicBool::new(false),
-        unconfirmed: AtomicBool::new(false),
-        last_measured: AtomicU64::new(0),
         spilled: AtomicBool::new(false),
         by_nvml: Mutex::default(),
     }));
@@ -301,7 +313,7 @@ impl Tenant {
                 // Over the device's size only where what does not fit is spilled to the host.
                 let limit = if self.oversubscribes() { limit } else { limit.min(total) };
                 log::info!("device {uuid:02x?}: {limit} bytes granted of {total}");
-                Some(&*Box::leak(Box::new(Quota { device, limit, uuid })))
+                Some(&*Box::leak(Box::new(Quota { device, limit, uuid, measured: Measured::never() })))
             }
         };
         quotas.push((uuid, quota));

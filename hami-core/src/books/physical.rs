@@ -234,13 +234,10 @@ impl Pieces {
         }
     }
 
-    /// The memory of a handle was mapped into an array, in place of what was there.
-    pub(crate) fn mapped_into_array(&mut self, array: u64, tie: Tie, handle: u64) -> Vec<Back> {
+    /// A piece that is held for it was mapped into an array, in place of what was there.
+    pub(crate) fn mapped_into_array(&mut self, array: u64, tie: Tie, piece: Piece) -> Vec<Back> {
         let back = self.unmapped_from_array(array, tie);
-        if let Some((piece, _)) = self.handles.get(&handle).copied() {
-            self.hold(piece);
-            self.arrays.entry(array).or_default().push((tie, piece));
-        }
+        self.arrays.entry(array).or_default().push((tie, piece));
         back
     }
 
@@ -373,7 +370,8 @@ mod tests {
     fn an_array_keeps_what_is_mapped_into_it() {
         let mut pieces = Pieces::default();
         pieces.made(2, 0, MIB);
-        assert_eq!(pieces.mapped_into_array(9, (0, 0), 2), []);
+        let piece = pieces.hold_handle(2).unwrap();
+        assert_eq!(pieces.mapped_into_array(9, (0, 0), piece), []);
         let piece = pieces.strike_handle(2).unwrap();
         assert_eq!(pieces.released(2, piece), []);
         assert_eq!(pieces.array_gone(9), [(0, MIB)]);

@@ -193,7 +193,7 @@ fn join_primary(
                 return;
             }
             // Another thread has taken them for the same context, and is about to say so.
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(PAUSE);
         }
     });
     result

@@ -84,9 +84,9 @@ fn add_needs(needs: &mut Vec<(CUdevice, u64)>, graph: CUgraph, depth: u32) -> Re
 
 /// Brings the charge for a device's graph memory to what is reserved now, `taken` having been taken beforehand.
 fn settle(tenant: &Tenant, private: &mut Private, quota: &'static Quota, device: CUdevice, taken: u64) {
-    let before = private.graphs.reserved.get(&(device as u64)).map_or(0, |(_, bytes)| *bytes);
+    let before = private.graphs.reserved.get(&(device as u64)).copied().unwrap_or(0);
     let now = attribute(device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT).unwrap_or(before + taken);
-    private.graphs.reserved.insert(device as u64, (quota, now));
+    private.graphs.reserved.insert(device as u64, now);
     tenant.settle(private, quota.device, before + taken, now);
 }
 

@@ -17,7 +17,7 @@ use super::{pool, refused};
 use crate::books;
 use crate::guard::{self, Inside};
 use crate::private::Private;
-use crate::tenant::{self, Quota, Tenant, coarse_clock};
+use crate::tenant::{self, Measured, Quota, Tenant, coarse_clock};
 use crate::{current, measure, vendor};
 
 /// How long a measurement serves where code may be loaded at any time, in nanoseconds.
@@ -99,8 +99,7 @@ fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresul
         guard::bookkeeping(|| {
             let over = || tenant.region().is_none_or(|region| region.used(current.quota.device) > current.quota.limit);
             let measured = settle(tenant, current.quota).is_some();
-            tenant.last_measured.store(coarse_clock(), Ordering::Relaxed); // as in `look_now`
-            tenant.unconfirmed.store(true, Ordering::Relaxed);
+            measured_now(current.quota);
             // What the driver loaded earlier, when it liked, may be over the quota by itself: nothing is added to it.
             if let Some(undo) = undo
                 && measured
@@ -123,8 +122,8 @@ fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresul
 pub(crate) fn look(tenant: &Tenant, quota: &Quota) {
     // Relaxed, here and in `mark`: a look that misses a load of another thread comes before it.
     if tenant.uses_libraries.load(Ordering::Relaxed)
-        || tenant.unconfirmed.load(Ordering::Relaxed)
-        || tenant.may_have_loaded.load(Ordering::Relaxed) != 0
+        || quota.measured.unconfirmed.load(Ordering::Relaxed)
+        || quota.measured.loads.load(Ordering::Relaxed) != tenant.loads.load(Ordering::Relaxed)
     {
         look_now(tenant, quota);
     }
@@ -132,23 +131,28 @@ pub(crate) fn look(tenant: &Tenant, quota: &Quota) {
 
 #[cold]
 fn look_now(tenant: &Tenant, quota: &Quota) {
-    let bit = 1 << (quota.device % u64::BITS as usize);
-    let marked = tenant.may_have_loaded.load(Ordering::Relaxed) & bit != 0; // as in `look`
-    let now = coarse_clock();
+    let Measured { loads: seen, at, unconfirmed } = &quota.measured;
+    let loads = tenant.loads.load(Ordering::Relaxed); // as in `look`
     // Relaxed: a stale value means one look more, or one later.
-    let due = now.wrapping_sub(tenant.last_measured.load(Ordering::Relaxed)) >= MEASURE_INTERVAL;
-    if marked || due {
-        tenant.may_have_loaded.fetch_and(!bit, Ordering::Relaxed);
-        tenant.last_measured.store(now, Ordering::Relaxed);
+    let marked = seen.swap(loads, Ordering::Relaxed) != loads;
+    let now = coarse_clock();
+    if marked || now.wrapping_sub(at.load(Ordering::Relaxed)) >= MEASURE_INTERVAL {
+        at.store(now, Ordering::Relaxed); // as above
         // Two that agree, a while apart, were not taken in the middle of something.
         let changed = settle(tenant, quota).is_some_and(|by| by != 0);
-        tenant.unconfirmed.store(marked || changed, Ordering::Relaxed);
+        unconfirmed.store(marked || changed, Ordering::Relaxed); // as above
     }
+}
+
+/// Notes that a measurement was taken just now, and is to be confirmed.
+fn measured_now(quota: &Quota) {
+    quota.measured.at.store(coarse_clock(), Ordering::Relaxed); // as in `look_now`
+    quota.measured.unconfirmed.store(true, Ordering::Relaxed);
 }
 
 fn mark() {
     if let Some(tenant) = tenant::get() {
-        tenant.may_have_loaded.store(u64::MAX, Ordering::Relaxed); // see `look`
+        tenant.loads.fetch_add(1, Ordering::Relaxed); // see `look`
     }
 }
 
@@ -310,8 +314,7 @@ pub(crate) fn set_limit(
             return;
         }
         let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit);
-        tenant.last_measured.store(coarse_clock(), Ordering::Relaxed); // as in `look_now`
-        tenant.unconfirmed.store(true, Ordering::Relaxed);
+        measured_now(quota);
         match settle(tenant, quota) {
             None => estimate(tenant, quota, more),
             Some(grown) if grown > 0 && over() => {

@@ -334,21 +334,41 @@ pub(crate) fn map_array(
     count: c_uint,
     stream: CUstream,
 ) -> CUresult {
-    noted(
-        // SAFETY: the program's own arguments, unchanged.
-        || unsafe { original(list, count, stream) },
-        |pieces| {
-            if list.is_null() {
-                return Vec::new();
+    // SAFETY: the program's own arguments, unchanged.
+    let call = || unsafe { original(list, count, stream) };
+    let Some(tenant) = tenant::get() else { return call() };
+    let Some(mut inside) = Inside::enter() else { return call() };
+    let entries = match list.is_null() {
+        true => Vec::new(),
+        // SAFETY: not NULL, so by the function's contract as many entries; a copy, since the driver may write to them.
+        false => unsafe { core::slice::from_raw_parts(list, count as usize) }.to_vec(),
+    };
+    let held: Vec<_> = {
+        let pieces = &mut tenant.private().pieces;
+        entries.iter().map(|entry| mapped_handle(entry).and_then(|handle| pieces.hold_handle(handle))).collect()
+    };
+    let result = inside.driver(call);
+    guard::bookkeeping(|| {
+        change(tenant, |pieces| {
+            let places = entries.iter().zip(held);
+            if result == CUDA_SUCCESS {
+                return places.flat_map(|(entry, piece)| map_place(pieces, entry, piece)).collect();
             }
-            // SAFETY: not NULL, and the driver has accepted the list of that many entries.
-            let list = unsafe { core::slice::from_raw_parts(list, count as usize) };
-            list.iter().flat_map(|entry| map_place(pieces, entry)).collect()
-        },
-    )
+            places.filter_map(|(_, piece)| piece).flat_map(|piece| pieces.ended(piece)).collect()
+        });
+    });
+    result
 }
 
-fn map_place(pieces: &mut Pieces, entry: &CUarrayMapInfo) -> Vec<Back> {
+/// The handle that an entry maps; `None`: it takes away what is mapped.
+fn mapped_handle(entry: &CUarrayMapInfo) -> Option<CUmemGenericAllocationHandle> {
+    // SAFETY: the only kind of handle there is, and a number.
+    let handle = unsafe { entry.memHandle.memHandle };
+    (entry.memOperationType == CU_MEM_OPERATION_TYPE_MAP).then_some(handle)
+}
+
+/// Enters what an entry has done; `piece` is held for what it has mapped, if that is ours.
+fn map_place(pieces: &mut Pieces, entry: &CUarrayMapInfo, piece: Option<Piece>) -> Vec<Back> {
     // SAFETY: the resource's type says which of the two it is, both are handles; a sparse level begins with what tells
     // two places apart, and the words behind it are initialised, since the program has handed over the whole structure.
     let (array, place) = unsafe {
@@ -362,10 +382,8 @@ fn map_place(pieces: &mut Pieces, entry: &CUarrayMapInfo) -> Vec<Back> {
         u64::from(entry.subresourceType) << 56 | u64::from(place.level) << 32 | u64::from(place.layer),
         u64::from(place.offsetX) << 42 ^ u64::from(place.offsetY) << 21 ^ u64::from(place.offsetZ),
     );
-    if entry.memOperationType == CU_MEM_OPERATION_TYPE_MAP {
-        // SAFETY: the only kind of handle there is.
-        pieces.mapped_into_array(array, tie, unsafe { entry.memHandle.memHandle })
-    } else {
-        pieces.unmapped_from_array(array, tie)
+    match piece {
+        Some(piece) => pieces.mapped_into_array(array, tie, piece),
+        None => pieces.unmapped_from_array(array, tie),
     }
 }
