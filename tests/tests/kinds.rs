@@ -190,3 +190,11 @@ fn code_and_raised_limits_are_charged_as_the_device_takes_them() {
         ("heap 8M", 0, 0),
     ]);
 }
+
+#[test]
+fn code_that_comes_with_a_launch_is_noticed() {
+    let client = cuda_program("lazy_code");
+    let tenant = Tenant::new("1g");
+    let run = tenant.hold(Run::new(client.path())).simulated(["--devices", "2"]);
+    assert_eq!(run.output().succeeded().stdout, format!("{}\n", 8 * MIB));
+}
