@@ -1,5 +1,6 @@
 //! The simulated vendor libraries' side: the connection to the server and what can be read from the shared books.
 
+pub mod channel;
 mod fork;
 mod link;
 mod shared;
@@ -10,17 +11,21 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex};
 use std::{env, io, ptr};
 
 use crate::SOCKET_ENV;
 use crate::books::{DeviceSlot, PAGE_BYTES, SharedBooks};
 use crate::device::{Description, DeviceInfo};
 use crate::protocol::{Reply, Report, Request};
+use crate::timeline::Timing;
+use crate::timeline::cost::KernelCost;
 
 /// This process's view of the simulation it runs in.
 pub struct Simulation {
-    link: link::Link,
-    books: SharedBooks,
+    link: Arc<link::Link>,
+    books: Arc<SharedBooks>,
+    channel: Mutex<Option<&'static channel::Channel>>,
     slot: usize,
     description: Description,
     process: fork::SameProcess,
@@ -100,16 +105,26 @@ impl Simulation {
         let Reply::Welcome { slot, description } = welcome else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the server said {welcome:?}")));
         };
-        let books = SharedBooks::open(&File::from(books))?;
+        let (link, books) = (Arc::new(link), Arc::new(SharedBooks::open(&File::from(books))?));
         if books.slot(slot).is_none() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("slot {slot} does not exist")));
         }
-        Ok(Self { link, books, slot, description, process: fork::SameProcess::mark()? })
+        Ok(Self { link, books, channel: Mutex::default(), slot, description, process: fork::SameProcess::mark()? })
     }
 
     /// False in a fork of the process that connected.
     pub fn is_this_process(&self) -> bool {
         self.process.holds()
+    }
+
+    /// How the devices take their time.
+    pub fn timing(&self) -> &Timing {
+        &self.description.timing
+    }
+
+    /// What is known of the time that a kernel called `name` takes; worth keeping.
+    pub fn kernel_cost(&self, name: &str) -> KernelCost {
+        self.description.timing.kernels.cost(name)
     }
 
     /// Number of devices.
@@ -173,7 +188,7 @@ impl Simulation {
                 let entry = found.entry(pid).or_insert(ProcessUse { pid, used_bytes: 0, contexts: 0, busy_ns: 0 });
                 entry.used_bytes += u64::from(device.pages.load().used) * PAGE_BYTES;
                 entry.contexts += contexts;
-                entry.busy_ns += device.busy_ns_at(now);
+                entry.busy_ns += device.busy.at(now);
             }
         }
         found.into_values().collect()

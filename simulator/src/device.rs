@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::timeline::Timing;
+
 /// Everything about a simulation that does not change while it runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Description {
@@ -11,6 +13,9 @@ pub struct Description {
     pub cuda_version: i32,
     /// Device memory taken by each context, in bytes. A figure of the model, not measured on hardware.
     pub context_bytes: u64,
+    /// How the devices take their time.
+    #[serde(default)]
+    pub timing: Timing,
     /// The devices, in the order of their indices.
     pub devices: Vec<DeviceInfo>,
 }

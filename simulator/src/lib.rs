@@ -5,13 +5,16 @@
 //! libraries use. The model itself is described in this folder's README.md.
 
 pub mod books;
+mod channel;
 pub mod client;
 pub mod device;
 pub mod faults;
+mod futex;
 pub mod presets;
 pub mod protocol;
 pub mod server;
 pub mod size;
+pub mod timeline;
 
 /// Environment variable that names the server's socket inside a simulation.
 pub const SOCKET_ENV: &str = "SIMGPU_SOCKET";

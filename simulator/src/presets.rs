@@ -5,6 +5,7 @@
 //! VBIOS versions are figures of the model.
 
 use crate::device::{Clocks, Description, DeviceInfo, Pci, Power, Temperature};
+use crate::timeline::Timing;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -70,6 +71,7 @@ impl Preset {
             driver_version: driver.version.to_owned(),
             cuda_version: driver.cuda_version,
             context_bytes,
+            timing: Timing::default(),
             devices: devices.collect(),
         }
     }

@@ -22,6 +22,8 @@ pub enum Request {
     },
     /// Asks for the true state of the simulation.
     Report,
+    /// Asks for a channel to the devices; each client has at most one.
+    Channel,
     /// Makes something of the asker known to others, and the asker its first holder. Memory comes with its file; device
     /// memory is in use by the asker already.
     Share {
@@ -93,6 +95,11 @@ pub enum Reply {
     },
     /// The pages are in use by the asker.
     Reserved,
+    /// The channel comes with this reply.
+    Channel {
+        /// A number that no other channel of the simulation has.
+        serial: u32,
+    },
     /// The device has too little memory left.
     OutOfMemory,
     /// The true state.
@@ -143,10 +150,16 @@ pub struct DeviceReport {
     pub total_bytes: u64,
     /// Device memory in use, in bytes.
     pub used_bytes: u64,
+    /// Device-time used so far by all processes, those that are gone included, in nanoseconds.
+    #[serde(default)]
+    pub busy_ns: u64,
+    /// How often the device went from one context to another.
+    #[serde(default)]
+    pub switches: u64,
     /// Part of that which belongs to no process: shared memory that only open descriptors keep alive, in bytes.
     #[serde(default)]
     pub unowned_bytes: u64,
-    /// Connections that have a context or use memory, in order of process id.
+    /// Connections that have a context, use memory or have used device-time, in order of process id.
     pub processes: Vec<ProcessReport>,
 }
 

@@ -4,7 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use simulator::client::Simulation;
+use simulator::client::channel::Command as Task;
 use simulator::protocol::Report;
+use simulator::timeline::Role;
 
 /// A folder that stands for the built libraries: `simgpu` only looks whether they are there.
 struct Stage {
@@ -115,6 +118,37 @@ fn the_libraries_come_first_in_the_search_path() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
 
+/// Not only the shape: what a client with these options is told.
+#[test]
+fn the_options_of_time_reach_the_clients() {
+    let stage = Stage::new();
+    let model = stage.folder.path().join("kernels.txt");
+    std::fs::write(&model, "mine  3us\n").expect("a file");
+    let log = stage.folder.path().join("usage");
+    let options = ["--time-slice", "1.5ms", "--switch-time", "0us", "--seed", "7", "--kernel-model"];
+    let mut command = stage.simgpu(&options);
+    command.arg(&model).arg("--usage-log").arg(&log).args(["--", "sh", "-c", "echo $SIMGPU_SOCKET; read line"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("simgpu runs");
+    let mut socket = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut socket).expect("a line");
+    let client = Simulation::open_at(Path::new(socket.trim())).expect("a simulation");
+    let timing = client.timing();
+    assert_eq!((timing.slice_ns, timing.switch_ns, timing.seed), (1_500_000, 0, 7));
+    let device = client.device(0);
+    assert_eq!(client.kernel_cost("mine").kernel(1, 1, device).ns, 3_000);
+    let channel = client.channel().expect("a channel");
+    let queue = channel.queue(channel.context(0), Role::Blocking);
+    queue.submit(&Task::new(client.kernel_cost("mine").kernel(1, 1, device).into())).wait().expect("a simulation");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().expect("simgpu").code(), Some(1));
+    let lines = std::fs::read_to_string(&log).expect("the log");
+    let line: serde_json::Value = serde_json::from_str(lines.trim()).expect("one line of JSON");
+    assert_eq!(line["pid"], std::process::id());
+    assert_eq!((&line["device"], &line["bucket_ns"]), (&0.into(), &10_000_000.into()));
+    let busy = line["busy_ns"].as_array().expect("buckets").iter().map(|ns| ns.as_u64().expect("a figure"));
+    assert_eq!(busy.sum::<u64>(), 3_000);
+}
+
 #[test]
 fn bad_input_is_named_and_answered_with_what_is_accepted() {
     let stage = Stage::new();
@@ -127,6 +161,11 @@ fn bad_input_is_named_and_answered_with_what_is_accepted() {
         ("--devices", "17", "1 to 16"),
         ("--model", "H1000", "H200, A100-80GB, T4"),
         ("--driver", "470", "550, 535, 580"),
+        ("--time-slice", "2", "10us to 1s"),
+        ("--time-slice", "1us", "10us to 1s"),
+        ("--switch-time", "5 parsecs", "ns, us, ms or s"),
+        ("--seed", "x", "invalid digit"),
+        ("--kernel-model", "/no/such/file", "No such file"),
         ("--fail", "cuMemAllocate=2", "such as cuMemAlloc_v2@3=2"),
         ("--fail", "cuMemAlloc_v2@0=2", "from 1 on"),
         ("--fail", "cuMemAlloc_v2@1=x", "from 1 to 4294967295"),
@@ -136,6 +175,15 @@ fn bad_input_is_named_and_answered_with_what_is_accepted() {
         assert_eq!(output.status.code(), Some(2), "{option} {value}");
         assert!(message.contains(option) && message.contains(value) && message.contains(accepted), "{message}");
     }
+    let model = stage.folder.path().join("kernels.txt");
+    std::fs::write(&model, "gemm* 120us # as measured\ngemm 120\n").expect("a file");
+    let output = stage.run(&["--kernel-model", &model.to_string_lossy(), "--", "true"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(["kernels.txt: line 2: 'gemm 120'", "such as 20us"].iter().all(|part| message.contains(part)), "{message}");
+    let output = stage.run(&["--usage-log", "/no/such/folder/log", "--", "true"]);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--usage-log /no/such/folder/log: "));
     let outside = stage.run(&["--books"]);
     assert_eq!(outside.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&outside.stderr).contains("SIMGPU_SOCKET"));

@@ -2,16 +2,20 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 
 use ffi_headers::cuda::*;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
+use simulator::client::channel::{Context as ContextId, Ticket};
+use simulator::timeline::Role;
 
 use crate::abi::Outcome;
+use crate::driver::Driver;
+use crate::event::Recorded;
+use crate::host_call::HostCalls;
 use crate::memory::Owner;
 use crate::overhead::Overhead;
-use crate::stream::{HostCalls, Stream};
-use crate::timeline::{Barrier, Role};
+use crate::stream::Stream;
 
 /// One context. Never freed, so that a handle in another thread's stack stays readable after the context is destroyed.
 pub struct Context {
@@ -25,16 +29,29 @@ pub struct Context {
     pub flags: AtomicU32,
     pub api_version: u32,
     live: AtomicBool,
+    life: AtomicU64,
     /// Users beside the one that made it.
     attached: AtomicU32,
-    default_stream: OnceLock<Arc<Stream>>,
-    pub barrier: Barrier,
+    /// What a live context has on the device; a primary context may live more than once.
+    engine: Mutex<Option<Engine>>,
+    default_stream: RwLock<Option<Arc<Stream>>>,
     /// Host functions that wait in any of its streams.
     pub host_calls: HostCalls,
     /// Shared with its primary context by a green one.
     pub settings: Arc<Mutex<Settings>>,
     /// Devices whose memory this context may use, one bit per ordinal.
     pub peers: AtomicU64,
+}
+
+/// What a live context has on the device.
+struct Engine {
+    id: ContextId,
+    /// Every stream, the default one and those of threads included.
+    streams: Vec<Weak<Stream>>,
+    /// The last work of blocking streams that are gone.
+    left: Vec<Ticket>,
+    /// Before which nothing starts in streams that are made later.
+    held: Vec<Recorded>,
 }
 
 /// What a program can set and read back.
@@ -69,9 +86,10 @@ impl Context {
             flags: AtomicU32::new(flags),
             api_version,
             live: AtomicBool::new(false),
+            life: AtomicU64::new(0),
             attached: AtomicU32::new(0),
-            default_stream: OnceLock::new(),
-            barrier: Barrier::default(),
+            engine: Mutex::new(None),
+            default_stream: RwLock::new(None),
             host_calls: HostCalls::default(),
             settings: Arc::default(),
             peers: AtomicU64::new(0),
@@ -92,9 +110,86 @@ impl Context {
         std::ptr::from_ref(self).cast_mut().cast()
     }
 
+    /// Makes the context live, as what the device knows by `id`.
+    pub fn start(&'static self, driver: &Driver, id: ContextId) -> Outcome {
+        *self.engine.lock() = Some(Engine { id, streams: Vec::new(), left: Vec::new(), held: Vec::new() });
+        // Relaxed: see `life`.
+        self.life.fetch_add(1, Ordering::Relaxed);
+        let default = Stream::new(driver, self, CU_STREAM_DEFAULT, 0, Role::Default)?;
+        *self.default_stream.write() = Some(default);
+        // Release: what was set up before is seen with it, see `is_live`.
+        self.live.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Ends the context on the device, with all its work; host functions that have not begun are not called.
+    pub fn stop(&self, driver: &Driver) {
+        // Release: as in `start`.
+        self.live.store(false, Ordering::Release);
+        let engine = self.engine.lock().take();
+        self.default_stream.write().take();
+        if let (Some(engine), Ok(channel)) = (engine, driver.channel()) {
+            channel.end_context(engine.id);
+        }
+        self.host_calls.pending().iter().for_each(|call| call.cancel());
+    }
+
+    /// By which the device knows it while it lives.
+    pub fn engine(&self) -> Outcome<ContextId> {
+        self.engine.lock().as_ref().map(|engine| engine.id).ok_or(CUDA_ERROR_CONTEXT_IS_DESTROYED)
+    }
+
     /// The legacy default stream.
-    pub fn default_stream(&'static self) -> &'static Arc<Stream> {
-        self.default_stream.get_or_init(|| Arc::new(Stream::new(self, CU_STREAM_DEFAULT, 0, 1, Role::Default)))
+    pub fn default_stream(&self) -> Outcome<Arc<Stream>> {
+        self.default_stream.read().clone().ok_or(CUDA_ERROR_CONTEXT_IS_DESTROYED)
+    }
+
+    /// Notes a new stream, which waits for what the context waits for.
+    pub fn enter_stream(&self, stream: &Arc<Stream>) {
+        let mut place = self.engine.lock();
+        let Some(engine) = place.as_mut() else { return };
+        engine.streams.retain(|other| other.strong_count() > 0);
+        engine.streams.push(Arc::downgrade(stream));
+        let held = engine.held.clone();
+        drop(place);
+        held.iter().for_each(|recorded| stream.wait_for(recorded));
+    }
+
+    /// Tells its lives apart: a stream is of the present one if it has the same number.
+    pub fn life(&self) -> u64 {
+        // Relaxed: a lone number; a context that has ended refuses its streams anyway.
+        self.life.load(Ordering::Relaxed)
+    }
+
+    /// Notes the last work of a blocking stream that is gone.
+    pub fn leave_work(&self, last: Ticket) {
+        if let Some(engine) = self.engine.lock().as_mut() {
+            engine.left.retain(|ticket| !ticket.is_reached());
+            engine.left.push(last);
+        }
+    }
+
+    /// The end of what the default stream waits for in other streams.
+    pub fn blocking_work(&self) -> Vec<Ticket> {
+        let place = self.engine.lock();
+        let Some(engine) = place.as_ref() else { return Vec::new() };
+        let streams: Vec<_> = engine.streams.iter().filter_map(Weak::upgrade).collect();
+        let left = engine.left.clone();
+        // A stream that ends here notes its last work, under the lock.
+        drop(place);
+        let blocking = streams.iter().filter(|stream| stream.role == Role::Blocking);
+        blocking.filter_map(|stream| stream.queue.last()).chain(left).collect()
+    }
+
+    /// Lets work that is queued later start only when the event, as it was recorded, is reached.
+    pub fn wait_for(&self, recorded: &Recorded) {
+        let mut place = self.engine.lock();
+        let Some(engine) = place.as_mut() else { return };
+        engine.held.retain(Recorded::is_open);
+        engine.held.push(recorded.clone());
+        let streams: Vec<_> = engine.streams.iter().filter_map(Weak::upgrade).collect();
+        drop(place);
+        streams.iter().for_each(|stream| stream.wait_for(recorded));
     }
 
     /// Counts one user more.
@@ -110,13 +205,8 @@ impl Context {
     }
 
     pub fn is_live(&self) -> bool {
-        // Acquire pairs with the release in `set_live`: what was set up before the context came alive is seen.
+        // Acquire pairs with the release in `start`: what was set up before the context came alive is seen.
         self.live.load(Ordering::Acquire)
-    }
-
-    pub fn set_live(&self, live: bool) {
-        // Release: see `is_live`.
-        self.live.store(live, Ordering::Release);
     }
 }
 

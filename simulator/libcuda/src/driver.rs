@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use ffi_headers::cuda::*;
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use simulator::client::channel::Channel;
 use simulator::client::{ConnectError, ReserveError, Simulation, connect};
 use simulator::device::DeviceInfo;
 
@@ -16,18 +17,19 @@ use crate::abi::Outcome;
 use crate::array::{Array, Mipmap};
 use crate::context::{self, Context};
 use crate::copy::HostMemory;
+use crate::event::Event;
 use crate::graph;
 use crate::green;
 use crate::handles::Handles;
 use crate::memory::{ExternalMemory, NoMemory, PoolHandle, Space, VirtualMemory};
 use crate::module::{Function, Kernel, Library, Linker, Module};
-use crate::stream::{Event, Stream};
-use crate::timeline::{self, Meter, Work};
+use crate::stream::Stream;
 use crate::visible;
 
 /// Everything the library knows in this process.
 pub struct Driver {
     pub simulation: &'static Simulation,
+    channel: OnceLock<&'static Channel>,
     pub devices: Vec<Device>,
     pub host: Mutex<HostMemory>,
     pub contexts: Mutex<Vec<&'static Context>>,
@@ -68,7 +70,6 @@ pub struct Device {
     /// The pool made with the device, and the one that cuMemAllocAsync takes.
     pub default_pool: Arc<PoolHandle>,
     pub pool: Mutex<Arc<PoolHandle>>,
-    pub meter: Meter,
 }
 
 struct Low {
@@ -140,11 +141,11 @@ impl Driver {
                 primary_count: Mutex::new(0),
                 default_pool: Arc::clone(&pool),
                 pool: Mutex::new(pool),
-                meter: Meter::default(),
             });
         }
         let driver = Self {
             simulation,
+            channel: OnceLock::new(),
             devices,
             host: Mutex::default(),
             contexts: Mutex::default(),
@@ -220,16 +221,25 @@ impl Driver {
         found.ok_or(CUDA_ERROR_INVALID_CONTEXT)
     }
 
+    /// The way to the devices' engine.
+    pub fn channel(&self) -> Outcome<&'static Channel> {
+        if let Some(channel) = self.channel.get() {
+            return Ok(channel);
+        }
+        let channel = self.simulation.channel().map_err(|_| CUDA_ERROR_DEVICE_UNAVAILABLE)?;
+        Ok(self.channel.get_or_init(|| channel))
+    }
+
     /// Takes the device memory of a context and makes it live.
-    pub fn start(&self, context: &Context) -> Outcome {
+    pub fn start(&self, context: &'static Context) -> Outcome {
         let physical = self.device_of(context).physical;
+        let channel = self.channel()?;
         self.simulation.reserve_pages(physical, self.simulation.context_pages()).map_err(|error| match error {
             ReserveError::OutOfMemory => CUDA_ERROR_OUT_OF_MEMORY,
             ReserveError::Disconnected => CUDA_ERROR_DEVICE_UNAVAILABLE,
         })?;
         self.simulation.count_context(physical, true);
-        context.set_live(true);
-        Ok(())
+        context.start(self, channel.context(physical))
     }
 
     /// Counts one reference of a primary context more; the first makes it.
@@ -258,13 +268,13 @@ impl Driver {
         self.contexts.lock().iter().copied().filter(of_primary).collect()
     }
 
-    /// Ends a live context: waits for its work, then frees everything it owns.
+    /// Ends a live context with its work, and frees everything it owns.
     pub fn end(&self, context: &Context) {
-        crate::stream::synchronise_context(self, context);
-        context.set_live(false);
+        context.stop(self);
         if context.primary {
-            self.green_contexts_of(context).into_iter().for_each(|green| green.set_live(false));
+            self.green_contexts_of(context).into_iter().for_each(|green| green.stop(self));
         }
+        self.device_of(context).space().trim_pools();
         for stream in self.streams.select(|stream| stream.context.id == context.id) {
             graph::capture::forget_stream(self, &stream);
         }
@@ -309,17 +319,6 @@ impl Device {
             let _ = self.low.set(Low { addresses: space.addresses(), space: Mutex::new(space) });
         }
         self.low.get().map(|low| low.space.lock()).ok_or(CUDA_ERROR_OUT_OF_MEMORY)
-    }
-
-    /// Runs `work` beside what queues hold, from the time `start` on; returns when it ends.
-    pub fn run_from(&self, driver: &Driver, work: Work<'_>, start: u64) -> u64 {
-        timeline::run_from(work, start, self.info, (&self.meter, driver.simulation.my(self.physical)))
-    }
-
-    /// Runs `work` on a queue of `context`.
-    pub fn submit(&self, driver: &Driver, stream: &Stream, work: Work<'_>) -> u64 {
-        let books = (&self.meter, driver.simulation.my(self.physical));
-        stream.clock.submit(work, stream.role, &stream.context.barrier, self.info, books)
     }
 }
 

@@ -1,11 +1,13 @@
 //! A fill of device memory as its descriptor states it.
 
 use ffi_headers::cuda::*;
+use simulator::device::DeviceInfo;
+use simulator::timeline::Work;
+use simulator::timeline::cost::fill_ns;
 
 use crate::abi::Outcome;
 use crate::copy::{self, Side};
 use crate::driver::Driver;
-use crate::timeline::Work;
 
 /// A fill of a checked range, of at least one byte.
 pub struct Fill {
@@ -31,8 +33,8 @@ impl Fill {
     }
 
     /// What the device has to do for it.
-    pub fn work(&self) -> Work<'static> {
-        Work::Fill(self.bytes)
+    pub fn work(&self, device: &DeviceInfo) -> Work {
+        Work::Compute { ns: fill_ns(self.bytes, device) }
     }
 
     /// Writes the bytes.

@@ -9,7 +9,7 @@ use crate::context::{self, Context};
 use crate::driver::Driver;
 use crate::graph::capture::context_waits;
 use crate::handles::Handles;
-use crate::stream::{wait_if_busy, work_of};
+use crate::stream::Point;
 
 /// The handles of this module.
 #[derive(Default)]
@@ -52,19 +52,18 @@ impl GreenContext {
             let _ = driver.release_primary(&driver.devices[part.device]);
         })?;
         let context = Context::green(primary, number);
-        context.set_live(true);
+        context.start(driver, driver.channel()?.context(driver.devices[part.device].physical))?;
         driver.contexts.lock().push(context);
         let made = Arc::new(Self { context, part });
         let _: CUgreenCtx = driver.green.contexts.insert(Arc::clone(&made));
         Ok(made)
     }
 
-    /// Waits for the work, ends the streams, and lets go of the primary context.
+    /// Ends the work and the streams, and lets go of the primary context.
     pub fn destroy(self: &Arc<Self>, driver: &Driver) -> Outcome {
         driver.green.contexts.remove(Arc::as_ptr(self).cast_mut());
         let context = self.context;
-        wait_if_busy(context);
-        context.set_live(false);
+        context.stop(driver);
         driver.contexts.lock().retain(|other| !std::ptr::eq(*other, context));
         for stream in driver.streams.select(|stream| std::ptr::eq(stream.context, context)) {
             crate::graph::capture::forget_stream(driver, &stream);
@@ -82,19 +81,16 @@ pub fn record(driver: &Driver, context: &Context, event: CUevent) -> Outcome {
     if event.context.id != context.id {
         return Err(CUDA_ERROR_INVALID_HANDLE);
     }
-    event.record(driver, work_of(context));
-    Ok(())
+    event.record(driver, Point::of_context(driver, context)?)
 }
 
 /// Lets everything that is queued later in a context start only after the event.
-pub fn wait(driver: &Driver, context: &'static Context, event: CUevent) -> Outcome {
+pub fn wait(driver: &Driver, context: &Context, event: CUevent) -> Outcome {
     context_waits(driver, context)?;
     let event = driver.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
-    let Some(point) = event.point(driver) else { return Ok(()) };
-    context.barrier.hold_until(point.time);
-    let own = driver.streams.select(|stream| std::ptr::eq(stream.context, context));
-    for stream in own.iter().chain([context.default_stream()]) {
-        stream.wait_for(&point);
+    let recorded = event.recorded(driver);
+    if recorded.is_open() {
+        context.wait_for(&recorded);
     }
     Ok(())
 }

@@ -33,6 +33,11 @@ impl<T> Handles<T> {
         self.live.read().get(&(handle as usize)).cloned()
     }
 
+    /// Runs `body` on the object; for calls that must be quick, as it takes no reference. No handle is made or ended meanwhile.
+    pub fn with<H, R>(&self, handle: *mut H, body: impl FnOnce(&T) -> R) -> Option<R> {
+        self.live.read().get(&(handle as usize)).map(|object| body(object))
+    }
+
     pub fn remove<H>(&self, handle: *mut H) -> Option<Arc<T>> {
         self.live.write().remove(&(handle as usize))
     }

@@ -6,11 +6,13 @@ use std::sync::{Arc, Weak};
 
 use ffi_headers::cuda::*;
 use parking_lot::Mutex;
+use simulator::timeline::cost::KernelCost;
 
 use crate::abi::Outcome;
 use crate::context::Context;
 use crate::copy;
 use crate::driver::{Driver, memory_code};
+use crate::hash::WordMap;
 use crate::image::Image;
 use crate::memory::Owner;
 use crate::overhead::Code;
@@ -30,6 +32,8 @@ pub struct Module {
 pub struct Function {
     pub context: &'static Context,
     pub name: CString,
+    /// What its launches take.
+    pub cost: KernelCost,
     /// Address that is the module's handle.
     pub module: usize,
     pub settings: Arc<Mutex<FunctionSettings>>,
@@ -46,6 +50,8 @@ pub struct Library {
 /// A function of a library, in whatever context it is launched.
 pub struct Kernel {
     pub name: CString,
+    /// What its launches take.
+    pub cost: KernelCost,
     /// Address that is the library's handle.
     pub library: usize,
     pub settings: Arc<Mutex<FunctionSettings>>,
@@ -54,7 +60,7 @@ pub struct Kernel {
 /// What a program can set on a function and read back.
 #[derive(Default)]
 pub struct FunctionSettings {
-    attributes: HashMap<CUfunction_attribute, i32>,
+    attributes: WordMap<CUfunction_attribute, i32>,
     pub block_shape: (u32, u32, u32),
     pub shared_bytes: u32,
 }
@@ -97,7 +103,9 @@ impl Module {
         }
         let kernel = self.library.upgrade().and_then(|library| library.kernels.lock().get(&text).cloned());
         let settings = kernel.map(|kernel| Arc::clone(&kernel.settings)).unwrap_or_default();
-        let function = Arc::new(Function { context: self.context, name: text.clone(), module: own as usize, settings });
+        let cost = cost(driver, name);
+        let function =
+            Arc::new(Function { context: self.context, name: text.clone(), cost, module: own as usize, settings });
         functions.insert(text, Arc::clone(&function));
         Ok(driver.functions.insert(function))
     }
@@ -151,7 +159,12 @@ impl Library {
         if let Some(kernel) = kernels.get(&text) {
             return Ok(Arc::as_ptr(kernel).cast_mut().cast());
         }
-        let kernel = Arc::new(Kernel { name: text.clone(), library: own as usize, settings: Arc::default() });
+        let kernel = Arc::new(Kernel {
+            name: text.clone(),
+            cost: cost(driver, name),
+            library: own as usize,
+            settings: Arc::default(),
+        });
         kernels.insert(text, Arc::clone(&kernel));
         Ok(driver.kernels.insert(kernel))
     }
@@ -182,6 +195,11 @@ impl Library {
             }
         }
     }
+}
+
+/// What launches of the kernel `name` take.
+fn cost(driver: &Driver, name: &CStr) -> KernelCost {
+    driver.simulation.kernel_cost(&name.to_string_lossy())
 }
 
 impl FunctionSettings {

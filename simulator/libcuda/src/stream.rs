@@ -1,20 +1,19 @@
-//! Streams, events, and the host functions that run in a stream's order.
+//! Streams: queues of work in order.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use ffi_headers::cuda::*;
-use parking_lot::{Condvar, Mutex};
-use simulator::client::monotonic_ns;
-use simulator::protocol::{Contents, Key};
+use parking_lot::Mutex;
+use simulator::client::channel::{Command, Disconnected, Queue, Ticket};
+use simulator::timeline::{Role, Work};
 
 use crate::abi::Outcome;
 use crate::context::{self, Context};
 use crate::driver::{Driver, driver};
+use crate::event::Recorded;
 use crate::graph::capture::Branch;
-use crate::memory::{Kind, share_code};
-use crate::timeline::{Clock, Role, wait_until};
+use crate::host_call::{Caller, HostCall, HostCalls};
 
 /// A stream: a queue of work in order.
 pub struct Stream {
@@ -24,8 +23,12 @@ pub struct Stream {
     /// Unique among the streams of the process.
     pub id: u64,
     pub role: Role,
-    pub clock: Clock,
+    /// The life of the context that it is of.
+    life: u64,
+    /// The device's end of it.
+    pub queue: Queue,
     host_calls: HostCalls,
+    caller: Arc<Caller>,
     /// Set while the stream is captured.
     pub branch: Mutex<Option<Branch>>,
 }
@@ -37,44 +40,11 @@ pub enum NullStream {
     PerThread,
 }
 
-/// Host functions that have not returned yet.
-#[derive(Default)]
-pub struct HostCalls {
-    any: AtomicBool,
-    calls: Mutex<Vec<Arc<HostCall>>>,
-}
-
-/// One host function on its way.
-#[derive(Default)]
-pub struct HostCall {
-    returned: Mutex<bool>,
-    signal: Condvar,
-}
-
-/// A point in a stream: what must have happened for it to be reached.
-#[derive(Clone, Default)]
+/// A point in a stream, and the host functions before it that have not returned.
+#[derive(Clone)]
 pub struct Point {
-    /// CLOCK_MONOTONIC nanoseconds.
-    pub time: u64,
+    pub ticket: Ticket,
     calls: Vec<Arc<HostCall>>,
-}
-
-/// An event and the point that it last recorded.
-pub struct Event {
-    pub context: &'static Context,
-    pub flags: u32,
-    point: Mutex<Option<Point>>,
-    /// Set if it was last recorded in a stream that was being captured.
-    pub branch: Mutex<Option<Branch>>,
-    /// Where other processes see it, once it is shared.
-    shared: OnceLock<SharedTime>,
-}
-
-/// The time of an event that processes share; 0 before it is recorded for the first time.
-pub struct SharedTime {
-    pub key: Key,
-    /// Of its word in the books.
-    pub number: u32,
 }
 
 thread_local! {
@@ -100,229 +70,200 @@ impl NullStream {
 }
 
 impl Stream {
-    pub fn new(context: &'static Context, flags: u32, priority: i32, id: u64, role: Role) -> Self {
-        let (clock, host_calls) = (Clock::default(), HostCalls::default());
-        Self { context, flags, priority, id, role, clock, host_calls, branch: Mutex::new(None) }
+    /// A stream of a live context, which knows it from then on.
+    pub fn new(
+        driver: &Driver,
+        context: &'static Context,
+        flags: u32,
+        priority: i32,
+        role: Role,
+    ) -> Outcome<Arc<Self>> {
+        let queue = driver.channel()?.queue(context.engine()?, role);
+        let stream = Arc::new(Self {
+            context,
+            flags,
+            priority,
+            id: if role == Role::Default { DEFAULT_ID } else { driver.fresh_stream_id() },
+            role,
+            life: context.life(),
+            queue,
+            host_calls: HostCalls::default(),
+            caller: Arc::default(),
+            branch: Mutex::new(None),
+        });
+        context.enter_stream(&stream);
+        Ok(stream)
     }
 
     /// The stream that a caller means.
     pub fn resolve(handle: CUstream, null: NullStream) -> Outcome<(&'static Driver, Arc<Self>)> {
         let driver = driver()?;
         let stream = match (handle as usize, null) {
-            (0, NullStream::Legacy) | (LEGACY, _) => Arc::clone(context::current()?.default_stream()),
-            (0, NullStream::PerThread) | (PER_THREAD, _) => own_stream(driver, context::current()?),
+            (0, NullStream::Legacy) | (LEGACY, _) => context::current()?.default_stream()?,
+            (0, NullStream::PerThread) | (PER_THREAD, _) => own_stream(driver, context::current()?)?,
             _ => driver.streams.get(handle).ok_or(CUDA_ERROR_INVALID_HANDLE)?,
         };
         if stream.context.is_live() { Ok((driver, stream)) } else { Err(CUDA_ERROR_CONTEXT_IS_DESTROYED) }
     }
 
+    /// Queues work behind what is there.
+    pub fn submit(&self, work: Work) -> Ticket {
+        self.queue.submit(&Command::new(work))
+    }
+
     /// The end of what is queued now.
     pub fn point(&self) -> Point {
-        let time = self.clock.free_at(self.role, &self.context.barrier);
+        self.point_of(self.submit(Work::Marker))
+    }
+
+    /// A point that was just queued.
+    pub fn point_of(&self, ticket: Ticket) -> Point {
+        Point { ticket, calls: self.pending_calls() }
+    }
+
+    /// Host functions that work queued now would come behind.
+    fn pending_calls(&self) -> Vec<Arc<HostCall>> {
+        // Every stream's calls are the context's, too.
+        if !self.context.host_calls.has_any() {
+            return Vec::new();
+        }
         let mut calls = match self.role {
             Role::Default => self.context.host_calls.pending(),
             _ => self.host_calls.pending(),
         };
-        if self.role == Role::Blocking {
-            calls.extend(self.context.default_stream().host_calls.pending());
+        if self.role == Role::Blocking
+            && let Ok(default) = self.context.default_stream()
+        {
+            calls.extend(default.host_calls.pending());
         }
-        Point { time, calls }
+        calls
     }
 
-    /// When work that is queued now starts.
-    pub fn start_time(&self) -> u64 {
-        self.clock.free_at(self.role, &self.context.barrier).max(monotonic_ns())
+    /// Whether what it waits for is done, too: by the rules of the default stream, other streams' work is a part of that.
+    pub fn is_idle(&self) -> bool {
+        self.unreached().is_empty()
     }
 
-    /// Keeps the stream busy until the given time at least.
-    pub fn busy_until(&self, end: u64) {
-        self.clock.extend(end, self.role, &self.context.barrier);
+    /// Waits, asleep, for what [`Self::is_idle`] asks for.
+    pub fn wait(&self) -> Outcome {
+        self.unreached().iter().try_for_each(|ticket| waited(ticket.wait()))
     }
 
-    /// Lets later work of this stream start only after `point`.
-    pub fn wait_for(&self, point: &Point) {
-        self.clock.extend(point.time, self.role, &self.context.barrier);
+    fn unreached(&self) -> Vec<Ticket> {
+        let mut last: Vec<Ticket> = self.queue.last().into_iter().collect();
+        match self.role {
+            Role::Free => {}
+            Role::Blocking => last.extend(self.context.default_stream().ok().and_then(|stream| stream.queue.last())),
+            Role::Default => last.extend(self.context.blocking_work()),
+        }
+        last.retain(|ticket| !ticket.is_reached());
+        last
+    }
+
+    /// Lets later work of this stream start only when the event, as it was recorded, is reached.
+    pub fn wait_for(&self, recorded: &Recorded) {
+        match recorded {
+            Recorded::Never => {}
+            Recorded::Here(point) => {
+                self.queue.submit(&Command::new(Work::Marker).after(std::slice::from_ref(&point.ticket)));
+                self.come_behind(point);
+            }
+            Recorded::Elsewhere(mark) => {
+                self.queue.submit(&Command::new(Work::Marker).shared_after(*mark));
+            }
+        }
+    }
+
+    /// Bytes that are moved in this stream later wait for the host functions before the point.
+    pub fn come_behind(&self, point: &Point) {
         for call in &point.calls {
             self.host_calls.add(call);
             self.context.host_calls.add(call);
         }
     }
 
-    /// Host functions must have run before bytes move behind them. Returns whether there were any to wait for.
-    pub fn wait_for_host_calls(&self) -> bool {
-        let calls = self.point().calls;
-        calls.iter().for_each(|call| call.wait());
-        !calls.is_empty()
+    /// Whether there are host functions that [`Self::wait_for_host_calls`] would wait for.
+    pub fn has_host_calls(&self) -> bool {
+        !self.pending_calls().is_empty()
     }
 
-    /// Runs `function` on a thread of its own when the work before it is done; later work of the stream comes after it.
-    pub fn call_host(self: &Arc<Self>, function: impl FnOnce() + Send + 'static) -> Outcome {
-        let before = self.point();
-        let call = Arc::new(HostCall::default());
+    /// Host functions must have run before bytes move behind them.
+    pub fn wait_for_host_calls(&self) {
+        self.pending_calls().iter().for_each(|call| call.wait());
+    }
+
+    /// Has `function` called when the work before it is done; later work of the stream comes after it.
+    pub fn call_host(&self, function: impl FnOnce() + Send + 'static) -> Outcome {
+        let due = self.submit(Work::Marker);
+        let gate = self.submit(Work::Gate);
+        self.call_between(due, gate, function)
+    }
+
+    /// Has `function` called when `due` is reached; lets go of `gate` when it has returned.
+    pub fn call_between(&self, due: Ticket, gate: Ticket, function: impl FnOnce() + Send + 'static) -> Outcome {
+        let call = Arc::new(HostCall::new(due, gate));
         self.host_calls.add(&call);
         self.context.host_calls.add(&call);
-        let done = Arc::clone(&call);
-        let body = move || {
-            before.wait();
-            function();
-            done.finish();
-        };
-        match std::thread::Builder::new().name("cuda-host-call".into()).spawn(body) {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                call.finish();
-                Err(CUDA_ERROR_OPERATING_SYSTEM)
-            }
+        self.caller.add(call, function)
+    }
+}
+
+impl Point {
+    /// The end of everything that is queued in a context now.
+    pub fn of_context(driver: &Driver, context: &Context) -> Outcome<Self> {
+        let (channel, engine) = (driver.channel()?, context.engine()?);
+        let ticket = channel.submit_loose(engine, &Command::new(Work::Marker).after(&channel.all_of(engine)));
+        Ok(Self { ticket, calls: context.host_calls.pending() })
+    }
+}
+
+impl Drop for Stream {
+    /// What is queued still takes its time.
+    fn drop(&mut self) {
+        if let Some(last) = self.queue.last().filter(|last| self.role == Role::Blocking && !last.is_reached()) {
+            self.context.leave_work(last);
         }
     }
 }
 
 const LEGACY: usize = 1;
 const PER_THREAD: usize = 2;
+/// The number of every context's default stream.
+const DEFAULT_ID: u64 = 1;
 
-fn own_stream(driver: &Driver, context: &'static Context) -> Arc<Stream> {
-    let found = OWN
-        .try_with(|own| own.borrow().iter().find(|stream| stream.context.id == context.id).cloned())
-        .unwrap_or_default();
+fn own_stream(driver: &Driver, context: &'static Context) -> Outcome<Arc<Stream>> {
+    let same = |stream: &Arc<Stream>| std::ptr::eq(stream.context, context) && stream.life == context.life();
+    let found = OWN.try_with(|own| own.borrow().iter().find(|stream| same(stream)).cloned()).unwrap_or_default();
     if let Some(stream) = found {
-        return stream;
+        return Ok(stream);
     }
-    let stream = Arc::new(Stream::new(context, CU_STREAM_DEFAULT, 0, driver.fresh_stream_id(), Role::Blocking));
+    let stream = Stream::new(driver, context, CU_STREAM_DEFAULT, 0, Role::Blocking)?;
     // A thread past its end keeps none; its stream lasts for the call.
-    let _ = OWN.try_with(|own| own.borrow_mut().push(Arc::clone(&stream)));
-    stream
+    let _ = OWN.try_with(|own| {
+        let mut own = own.borrow_mut();
+        own.retain(|stream| stream.context.is_live() && stream.life == stream.context.life());
+        own.push(Arc::clone(&stream));
+    });
+    Ok(stream)
 }
 
-impl HostCalls {
-    fn add(&self, call: &Arc<HostCall>) {
-        let mut calls = self.calls.lock();
-        calls.retain(|call| !call.has_returned());
-        calls.push(Arc::clone(call));
-        // Relaxed: a hint; a thread that must see the call is ordered behind this one by the program.
-        self.any.store(true, Ordering::Relaxed);
-    }
-
-    fn pending(&self) -> Vec<Arc<HostCall>> {
-        // Relaxed: see `add`.
-        if !self.any.load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        let mut calls = self.calls.lock();
-        calls.retain(|call| !call.has_returned());
-        self.any.store(!calls.is_empty(), Ordering::Relaxed);
-        calls.clone()
-    }
-}
-
-impl HostCall {
-    fn has_returned(&self) -> bool {
-        *self.returned.lock()
-    }
-
-    fn finish(&self) {
-        *self.returned.lock() = true;
-        self.signal.notify_all();
-    }
-
-    fn wait(&self) {
-        let mut returned = self.returned.lock();
-        self.signal.wait_while(&mut returned, |returned| !*returned);
-    }
-}
-
-impl Event {
-    pub fn new(context: &'static Context, flags: u32) -> Self {
-        Self { context, flags, point: Mutex::new(None), branch: Mutex::new(None), shared: OnceLock::new() }
-    }
-
-    /// The event of another process.
-    pub fn opened(context: &'static Context, flags: u32, time: SharedTime) -> Self {
-        Self { shared: OnceLock::from(time), ..Self::new(context, flags) }
-    }
-
-    /// The point that was recorded last, in any process. Host functions of other processes are not waited for.
-    pub fn point(&self, driver: &Driver) -> Option<Point> {
-        let own = self.point.lock().clone();
-        // Acquire pairs with the release in `record`: what was done before the event was recorded is seen.
-        let time = self.word(driver).map_or(0, |word| word.load(Ordering::Acquire));
-        match own {
-            Some(point) if point.time >= time => Some(point),
-            _ if time > 0 => Some(Point { time, calls: Vec::new() }),
-            own => own,
-        }
-    }
-
-    pub fn record(&self, driver: &Driver, point: Point) {
-        let time = point.time;
-        *self.point.lock() = Some(point);
-        if let Some(word) = self.word(driver) {
-            // Release: see `point`.
-            word.fetch_max(time, Ordering::Release);
-        }
-    }
-
-    /// Makes the event known to other processes; again and again by the same key.
-    pub fn share(&self, driver: &Driver) -> Outcome<Key> {
-        let point = self.point.lock();
-        if let Some(shared) = self.shared.get() {
-            return Ok(shared.key);
-        }
-        let (key, contents) = driver
-            .simulation
-            .share(Contents::Cell { number: 0 }, vec![Kind::Event as u64], None)
-            .map_err(share_code)?;
-        let Contents::Cell { number } = contents else { return Err(CUDA_ERROR_UNKNOWN) };
-        // The lock on the point keeps others from setting it at once.
-        let _ = self.shared.set(SharedTime { key, number });
-        if let (Some(point), Some(word)) = (&*point, self.word(driver)) {
-            // Release: see `point`.
-            word.store(point.time, Ordering::Release);
-        }
-        Ok(key)
-    }
-
-    fn word<'a>(&self, driver: &'a Driver) -> Option<&'a AtomicU64> {
-        self.shared.get().and_then(|shared| driver.simulation.cell(shared.number))
-    }
-}
-
-impl Drop for SharedTime {
-    fn drop(&mut self) {
-        if let Ok(driver) = driver() {
-            driver.simulation.let_go(self.key.object);
-        }
-    }
-}
-
-impl Point {
-    pub fn wait(&self) {
-        self.calls.iter().for_each(|call| call.wait());
-        wait_until(self.time);
-    }
-
-    pub fn is_reached(&self) -> bool {
-        self.time <= monotonic_ns() && self.calls.iter().all(|call| call.has_returned())
-    }
-}
-
-/// The end of everything that is queued in the context.
-pub fn work_of(context: &Context) -> Point {
-    Point { time: context.barrier.all_free_at(), calls: context.host_calls.pending() }
+/// What waiting comes to: an error where the simulation has ended meanwhile.
+pub fn waited(outcome: Result<(), Disconnected>) -> Outcome {
+    outcome.map_err(|Disconnected| CUDA_ERROR_DEVICE_UNAVAILABLE)
 }
 
 /// Waits for everything that is queued in the context.
-pub fn wait_if_busy(context: &Context) {
-    let point = work_of(context);
-    if point.time > 0 || !point.calls.is_empty() {
-        point.wait();
-    }
+pub fn wait_if_busy(driver: &Driver, context: &Context) -> Outcome {
+    let Ok(engine) = context.engine() else { return Ok(()) };
+    driver.channel()?.all_of(engine).iter().try_for_each(|ticket| waited(ticket.wait()))
 }
 
 /// What cuCtxSynchronize does: waits, for green contexts with their primary one, and lets pools shrink.
-pub fn synchronise_context(driver: &Driver, context: &Context) {
-    wait_if_busy(context);
+pub fn synchronise_context(driver: &Driver, context: &Context) -> Outcome {
+    wait_if_busy(driver, context)?;
     if context.primary {
-        driver.green_contexts_of(context).into_iter().for_each(wait_if_busy);
+        driver.green_contexts_of(context).into_iter().try_for_each(|green| wait_if_busy(driver, green))?;
     }
     driver.device_of(context).space().trim_pools();
+    Ok(())
 }

@@ -3,11 +3,13 @@
 use std::ffi::c_void;
 
 use ffi_headers::cuda::*;
+use simulator::device::DeviceInfo;
+use simulator::timeline::Work;
+use simulator::timeline::cost::{device_copy_ns, link_ns};
 
 use crate::abi::Outcome;
 use crate::copy::{self, Extent, Lines, Side};
 use crate::driver::Driver;
-use crate::timeline::Work;
 
 /// A copy between two checked ranges, of at least one byte.
 pub struct Transfer {
@@ -125,10 +127,13 @@ impl Transfer {
         Ok(Some(Self { target, source, extent, bytes }))
     }
 
-    /// What the device has to do for it.
-    pub fn work(&self, driver: &Driver) -> Work<'static> {
-        let within_device = self.target.on_device(driver) && self.source.on_device(driver);
-        if within_device { Work::DeviceCopy(self.bytes) } else { Work::HostCopy(self.bytes) }
+    /// What the device has to do for it. A copy within the host takes the way to the device.
+    pub fn work(&self, driver: &Driver, device: &DeviceInfo) -> Work {
+        match (self.target.on_device(driver), self.source.on_device(driver)) {
+            (true, true) => Work::Compute { ns: device_copy_ns(self.bytes, device) },
+            (_, false) => Work::CopyToDevice { ns: link_ns(self.bytes, device) },
+            (false, true) => Work::CopyToHost { ns: link_ns(self.bytes, device) },
+        }
     }
 
     /// Moves the bytes.

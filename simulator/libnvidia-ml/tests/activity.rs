@@ -4,7 +4,9 @@ mod common;
 
 use common::{Nvml, eventually, inside};
 use ffi_headers::nvml::*;
-use simulator::client::{self, monotonic_ns};
+use simulator::client;
+use simulator::client::channel::Command;
+use simulator::timeline::Role;
 use std::ptr::null_mut;
 
 fn utilisation(nvml: &Nvml, device: nvmlDevice_t) -> u32 {
@@ -21,8 +23,9 @@ fn work_shows_as_utilisation_of_device_and_process() {
         assert_eq!(nvml.query("nvmlDeviceGetPerformanceState", device), Ok(NVML_PSTATE_8));
         let idle: u32 = nvml.query("nvmlDeviceGetPowerUsage", device).expect("power");
         simulation.count_context(0, true);
-        let now = monotonic_ns();
-        simulation.my(0).add_busy(now, now + 60_000_000_000);
+        let channel = simulation.channel().expect("a channel");
+        let queue = channel.queue(channel.context(0), Role::Blocking);
+        queue.submit(&Command::new(simulation.kernel_cost("spin_forever").kernel(1, 1, simulation.device(0)).into()));
         eventually("a full sampling period of work", || (utilisation(nvml, device) == 100).then_some(()));
         assert_eq!(nvml.query("nvmlDeviceGetPerformanceState", device), Ok(NVML_PSTATE_0));
         let busy: u32 = nvml.query("nvmlDeviceGetPowerUsage", device).expect("power");

@@ -7,10 +7,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use simulator::presets::{DEFAULT_CONTEXT_BYTES, DRIVERS, Driver, MAX_DEVICES, MAX_MEMORY, PRESETS, Preset};
+use simulator::timeline::cost::{KernelModel, duration_ns};
 use simulator::{client, faults, size};
 
 #[path = "simgpu/launch.rs"]
 mod launch;
+
+/// What `--time-slice` accepts, in nanoseconds.
+const MIN_SLICE_NS: u64 = 10_000;
+const MAX_SLICE_NS: u64 = 1_000_000_000;
 
 /// Runs a command on simulated GPUs.
 ///
@@ -35,6 +40,21 @@ struct Options {
     /// Driver to present: 550, 535 or 580
     #[arg(long, default_value = DRIVERS[0].key, value_parser = parse_driver)]
     driver: &'static Driver,
+    /// How long a context computes while others want to, such as 2ms or 500us
+    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = parse_slice)]
+    time_slice: u64,
+    /// How long the device takes to go from one context to another, such as 5us
+    #[arg(long, value_name = "TIME", default_value = "5us", value_parser = parse_time)]
+    switch_time: u64,
+    /// File of kernel times: lines of a name pattern, a time such as 20us or 2us+1us/round, and a jitter such as ~10%
+    #[arg(long, value_name = "FILE", value_parser = parse_kernel_model)]
+    kernel_model: Option<KernelModel>,
+    /// Seed of the jitter of kernel times
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
+    /// File that gets, as lines of JSON, who used how much device-time in every 10 ms; written when a process ends
+    #[arg(long, value_name = "FILE")]
+    usage_log: Option<PathBuf>,
     /// Calls that fail, such as cuMemAlloc_v2@3=2,cuMemFree_v2@1+: FUNCTION[@CALL[+]][=CODE], see simulator/README.md
     #[arg(long, value_name = "PLAN", value_parser = parse_plan)]
     fail: Option<String>,
@@ -59,6 +79,22 @@ fn parse_devices(text: &str) -> Result<usize, String> {
 fn parse_memory(text: &str) -> Result<u64, String> {
     let bytes = size::parse(text)?;
     if bytes <= MAX_MEMORY { Ok(bytes) } else { Err("accepted is less than 1TiB".into()) }
+}
+
+fn parse_time(text: &str) -> Result<u64, String> {
+    duration_ns(text)
+}
+
+fn parse_slice(text: &str) -> Result<u64, String> {
+    duration_ns(text)
+        .ok()
+        .filter(|ns| (MIN_SLICE_NS..=MAX_SLICE_NS).contains(ns))
+        .ok_or("accepted is 10us to 1s, such as 2ms".into())
+}
+
+fn parse_kernel_model(text: &str) -> Result<KernelModel, String> {
+    let lines = std::fs::read_to_string(text).map_err(|error| format!("{text}: {error}"))?;
+    KernelModel::parse(&lines).map_err(|error| format!("{text}: {error}"))
 }
 
 fn parse_model(text: &str) -> Result<&'static Preset, String> {

@@ -1,8 +1,9 @@
 //! Layout of the shared books. Atomics only: any bytes a peer may write are a valid value here.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::{PAGE_BYTES, PageWord};
+use crate::channel::Line;
 use crate::presets::MAX_DEVICES;
 
 /// Most clients at one time.
@@ -20,6 +21,10 @@ pub struct Books {
     utilisation: [AtomicU32; MAX_DEVICES],
     /// Per device: pages in use that no client has. Written by the server.
     unowned: [AtomicU32; MAX_DEVICES],
+    /// Between the engine of the devices and those who submit work.
+    pub engine: EngineWords,
+    /// Per device: device-time of all clients, those that are gone included. Written by the engine.
+    pub busy: [BusyTime; MAX_DEVICES],
     /// Given out by the server; written by whoever has been told the number.
     cells: [AtomicU64; MAX_CELLS],
     slots: [Slot; MAX_SLOTS],
@@ -36,7 +41,7 @@ pub struct Slot {
     pub devices: [DeviceSlot; MAX_DEVICES],
 }
 
-/// One client's use of one device. All but the credit inside `pages` is written by the client alone.
+/// One client's use of one device. The client alone writes it, but for the credit inside `pages` and `busy`.
 #[repr(C, align(64))]
 pub struct DeviceSlot {
     /// Pages in use and granted.
@@ -45,10 +50,66 @@ pub struct DeviceSlot {
     pub contexts: AtomicU32,
     /// Pages of managed memory of this device that lie on the host, as the device had no room for them.
     pub host_managed_pages: AtomicU32,
-    /// Device-time in nanoseconds submitted so far, up to `busy_until_ns`.
-    pub busy_ns: AtomicU64,
-    /// CLOCK_MONOTONIC time in nanoseconds at which the submitted work ends.
-    pub busy_until_ns: AtomicU64,
+    /// Device-time. Written by the engine alone.
+    pub busy: BusyTime,
+}
+
+/// Words by which the engine and those who submit work wake each other and agree on what is certain.
+#[repr(C, align(64))]
+pub struct EngineWords {
+    /// 1 while the engine sleeps; who sets it to 0 wakes it.
+    pub doorbell: Line<AtomicU32>,
+    /// Ends up to this time (CLOCK_MONOTONIC nanoseconds) are certain when it has come.
+    pub promised: Line<AtomicU64>,
+    /// 1 when the simulation has ended.
+    pub closed: Line<AtomicU32>,
+    /// Per device: how often it went from one context to another.
+    pub switches: [AtomicU64; MAX_DEVICES],
+}
+
+/// Device-time in nanoseconds: a sum, and a time in which it grows. One writer.
+#[repr(C, align(64))]
+#[derive(Default)]
+pub struct BusyTime {
+    /// Odd while the rest is written.
+    version: AtomicU64,
+    total_ns: AtomicU64,
+    from_ns: AtomicU64,
+    to_ns: AtomicU64,
+}
+
+impl BusyTime {
+    /// Sets the sum up to `from_ns`, from where it grows until `to_ns`; both are CLOCK_MONOTONIC.
+    pub fn set(&self, total_ns: u64, from_ns: u64, to_ns: u64) {
+        // A sequence lock. Relaxed: the one writer reads its own store.
+        let version = self.version.load(Ordering::Relaxed);
+        self.version.store(version.wrapping_add(1), Ordering::Relaxed);
+        // Release: none of the stores below is seen before the odd version.
+        fence(Ordering::Release);
+        self.total_ns.store(total_ns, Ordering::Relaxed);
+        self.from_ns.store(from_ns, Ordering::Relaxed);
+        self.to_ns.store(to_ns, Ordering::Relaxed);
+        // Release: the even version is seen after the stores above.
+        self.version.store(version.wrapping_add(2), Ordering::Release);
+    }
+
+    /// The sum at `now_ns` (CLOCK_MONOTONIC).
+    pub fn at(&self, now_ns: u64) -> u64 {
+        // A writer that died in between, or bytes that make no sense, must not hold the reader.
+        for _ in 0..1000 {
+            // Acquire: the loads below come after it.
+            let version = self.version.load(Ordering::Acquire);
+            let [total, from, to] =
+                [&self.total_ns, &self.from_ns, &self.to_ns].map(|word| word.load(Ordering::Relaxed));
+            // Acquire: the loads above come before the second look at the version.
+            fence(Ordering::Acquire);
+            if version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version {
+                return total.saturating_add(now_ns.min(to).saturating_sub(from));
+            }
+            std::hint::spin_loop();
+        }
+        self.total_ns.load(Ordering::Relaxed)
+    }
 }
 
 impl Books {
@@ -82,8 +143,7 @@ impl Books {
             let device = &slot.devices[device];
             device.contexts.store(0, Ordering::Relaxed);
             device.host_managed_pages.store(0, Ordering::Relaxed);
-            device.busy_ns.store(0, Ordering::Relaxed);
-            device.busy_until_ns.store(0, Ordering::Relaxed);
+            device.busy.set(0, 0, 0);
             device.pages.wipe()
         });
         // Relaxed: only the server gives the slot out again, and it reads its own store.
@@ -128,28 +188,5 @@ impl Books {
     pub(crate) fn set_utilisation(&self, device: usize, percent: u32) {
         // Relaxed: a lone figure.
         self.utilisation[device].store(percent, Ordering::Relaxed);
-    }
-}
-
-impl DeviceSlot {
-    /// Device-time in nanoseconds that this client has used up to `now_ns` (CLOCK_MONOTONIC).
-    pub fn busy_ns_at(&self, now_ns: u64) -> u64 {
-        // Acquire pairs with the release in `add_busy`: an end that is seen comes with the total that includes it.
-        let until = self.busy_until_ns.load(Ordering::Acquire);
-        let submitted = self.busy_ns.load(Ordering::Relaxed);
-        submitted.saturating_sub(until.saturating_sub(now_ns))
-    }
-
-    /// Client: work occupies the device from `start_ns` to `end_ns`; overlap with earlier work counts once.
-    ///
-    /// Callers in one process take turns (one writer at a time).
-    pub fn add_busy(&self, start_ns: u64, end_ns: u64) {
-        // Relaxed: this process is the only writer.
-        let until = self.busy_until_ns.load(Ordering::Relaxed);
-        if end_ns > until {
-            self.busy_ns.fetch_add(end_ns - start_ns.max(until), Ordering::Relaxed);
-            // Release: see `busy_ns_at`.
-            self.busy_until_ns.store(end_ns, Ordering::Release);
-        }
     }
 }

@@ -7,7 +7,7 @@ mod layout;
 mod map;
 mod word;
 
-pub use layout::{Books, DeviceSlot, MAX_CELLS, MAX_SLOTS, Slot};
+pub use layout::{Books, BusyTime, DeviceSlot, EngineWords, MAX_CELLS, MAX_SLOTS, Slot};
 pub use map::SharedBooks;
 pub use word::{PageCount, PageWord};
 

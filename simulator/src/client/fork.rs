@@ -15,6 +15,7 @@ use super::Simulation;
 const PAGE: usize = 4096;
 
 /// A mark that a fork loses: one byte in a page that the kernel zeroes in the child (Linux 4.14 and newer).
+#[derive(Clone, Copy)]
 pub struct SameProcess {
     mark: NonNull<AtomicU8>,
 }

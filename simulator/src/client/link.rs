@@ -1,11 +1,12 @@
 //! One client's socket: a request and its reply at a time.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, recvmsg,
     send, sendmsg, socket,
@@ -36,6 +37,13 @@ impl Link {
         let slices = [IoSlice::new(&packet)];
         retry(|| sendmsg::<UnixAddr>(socket.as_raw_fd(), &slices, rights.as_slice(), MsgFlags::MSG_NOSIGNAL, None))?;
         receive(&socket, SHORT_PACKET)
+    }
+
+    /// Whether the server is still there. Does not wait: a link that is in use counts as open.
+    pub fn is_open(&self) -> bool {
+        let Ok(socket) = self.socket.try_lock() else { return true };
+        let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+        !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1..))
     }
 
     /// Sends `request` and waits for its reply.

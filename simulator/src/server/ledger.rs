@@ -1,5 +1,6 @@
 //! Who has how much credit on which device, and the rule by which it is granted.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::books::{PAGE_BYTES, SharedBooks};
@@ -13,7 +14,7 @@ const EXTRA_PAGES: u32 = 32;
 
 /// The books and the sum of all credit per device. Invariant: the sum never exceeds the device's pages.
 pub struct Ledger {
-    books: SharedBooks,
+    books: Arc<SharedBooks>,
     description: Description,
     granted: [u32; MAX_DEVICES],
     /// Per device: device-time in nanoseconds used up to the last sample.
@@ -22,7 +23,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(books: SharedBooks, description: Description) -> Self {
+    pub fn new(books: Arc<SharedBooks>, description: Description) -> Self {
         Self {
             books,
             description,
@@ -39,6 +40,12 @@ impl Ledger {
     /// A slot for a new client, or `None` when all are taken.
     pub fn admit(&self, pid: u32) -> Option<usize> {
         self.books.claim(pid, monotonic_ns())
+    }
+
+    /// Process id and time of connection of the client with this slot.
+    pub fn identity(&self, slot: usize) -> Option<(u32, u64)> {
+        // Relaxed: this thread's own stores.
+        self.books.slot(slot).map(|slot| (slot.pid.load(Ordering::Relaxed), slot.started_ns.load(Ordering::Relaxed)))
     }
 
     /// Takes back everything a client had.
@@ -148,19 +155,23 @@ impl Ledger {
                 let mine = &slot.devices[index];
                 let contexts = mine.contexts.load(Ordering::Relaxed);
                 let used_bytes = u64::from(mine.pages.load().used) * PAGE_BYTES;
+                let busy_ns = mine.busy.at(now);
                 let host_managed_bytes = u64::from(mine.host_managed_pages.load(Ordering::Relaxed)) * PAGE_BYTES;
-                (pid != 0 && (contexts > 0 || used_bytes > 0)).then(|| ProcessReport {
+                (pid != 0 && (contexts > 0 || used_bytes > 0 || busy_ns > 0)).then_some(ProcessReport {
                     pid,
                     used_bytes,
                     host_managed_bytes,
                     contexts,
-                    busy_ns: mine.busy_ns_at(now),
+                    busy_ns,
                 })
             });
             let mut processes: Vec<_> = processes.collect();
             processes.sort_by_key(|p| p.pid);
             let unowned_bytes = u64::from(self.books.unowned_pages(index)) * PAGE_BYTES;
             DeviceReport {
+                busy_ns: self.books.busy[index].at(now),
+                // Relaxed: a lone figure.
+                switches: self.books.engine.switches[index].load(Ordering::Relaxed),
                 unowned_bytes,
                 index: device.index,
                 uuid: device.uuid_string(),
@@ -172,12 +183,12 @@ impl Ledger {
         Report { devices: devices.collect() }
     }
 
-    /// Publishes each device's utilisation since the last sample. A client that came or went in between counts as idle.
+    /// Publishes each device's utilisation since the last sample.
     pub fn sample(&mut self) {
         let now = monotonic_ns();
         let period = now.saturating_sub(self.sampled_ns).max(1);
         for (device, before) in self.sampled_busy_ns.iter_mut().enumerate().take(self.description.devices.len()) {
-            let busy: u64 = self.books.slots().iter().map(|slot| slot.devices[device].busy_ns_at(now)).sum();
+            let busy = self.books.busy[device].at(now);
             let percent = busy.saturating_sub(*before) * 100 / period;
             self.books.set_utilisation(device, percent.min(100) as u32);
             *before = busy;

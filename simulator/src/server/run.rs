@@ -1,9 +1,11 @@
 //! The server's loop: accepts clients, answers them, and deals with every disconnection before it answers anything.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use nix::sys::socket::{
     getsockopt, listen, recvmsg, send, sendmsg, socket,
 };
 
+use super::engine::Engine;
 use super::ledger::Ledger;
 use super::shared::{Answer, Shared};
 use crate::books::SharedBooks;
@@ -34,6 +37,7 @@ struct State {
     listener: OwnedFd,
     books: OwnedFd,
     ledger: Ledger,
+    engine: Engine,
     shared: Shared,
     clients: HashMap<RawFd, Client>,
 }
@@ -49,14 +53,25 @@ impl Server {
     /// # Errors
     /// When the socket or the shared memory cannot be made.
     pub fn start(path: &Path, description: Description) -> io::Result<Self> {
+        Self::start_with(path, description, None)
+    }
+
+    /// As [`Self::start`]; `usage_log` gets a line of JSON for each client and device when the client goes.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(path: &Path, description: Description, usage_log: Option<File>) -> io::Result<Self> {
         let (books, books_fd) = SharedBooks::create()?;
+        let books = Arc::new(books);
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
         bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
         listen(&listener, Backlog::MAXCONN)?;
         let (stop_reader, stop_writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        let engine = Engine::new(Arc::clone(&books), &description, usage_log);
         let ledger = Ledger::new(books, description);
-        let mut state = State { listener, books: books_fd, ledger, shared: Shared::default(), clients: HashMap::new() };
+        let (shared, clients) = (Shared::default(), HashMap::new());
+        let mut state = State { listener, books: books_fd, ledger, engine, shared, clients };
         let thread = std::thread::Builder::new().name("simgpu-server".into()).spawn(move || state.run(&stop_reader))?;
         Ok(Self { stop: Some(stop_writer), thread: Some(thread) })
     }
@@ -188,6 +203,7 @@ impl State {
                 None => Reply::Refused(format!("there is no device {device}")),
             },
             Request::Report => self.report(),
+            Request::Channel => return self.open_channel(slot),
             Request::Share { contents, note } => shared.share(ledger, slot, contents, note, attached),
             Request::Export { object } => return shared.export(slot, object),
             Request::Import => return shared.import(ledger, slot, attached),
@@ -198,7 +214,17 @@ impl State {
         (reply, None)
     }
 
+    fn open_channel(&mut self, slot: usize) -> Answer {
+        let (pid, started_ns) = self.ledger.identity(slot).unwrap_or_default();
+        match self.engine.open_channel(slot, pid, started_ns) {
+            Ok(Some((serial, file))) => (Reply::Channel { serial }, Some(Arc::new(file))),
+            Ok(None) => (Reply::Refused("there is a channel already".into()), None),
+            Err(error) => (Reply::Refused(format!("no channel: {error}")), None),
+        }
+    }
+
     fn report(&self) -> Reply {
+        self.engine.refresh();
         let reply = Reply::Report(self.ledger.report());
         match serde_json::to_vec(&reply) {
             Ok(packet) if packet.len() <= MAX_PACKET => reply,
@@ -223,6 +249,7 @@ impl State {
 
     fn dismiss(&mut self, fd: RawFd) {
         if let Some(client) = self.clients.remove(&fd) {
+            self.engine.remove(client.slot);
             self.shared.dismiss(&mut self.ledger, client.slot);
             self.ledger.dismiss(client.slot);
         } else {

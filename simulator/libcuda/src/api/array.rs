@@ -62,7 +62,7 @@ driver_functions! {
         if found.part {
             return Err(CUDA_ERROR_INVALID_HANDLE);
         }
-        wait_if_busy(context);
+        wait_if_busy(driver, context)?;
         driver.arrays.remove(array).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
         for plane in &found.planes {
             driver.arrays.remove(Arc::as_ptr(plane).cast_mut());
@@ -105,7 +105,7 @@ driver_functions! {
     extern "C" fn cuMipmappedArrayDestroy(mipmap: CUmipmappedArray) {
         let (driver, context) = in_context()?;
         unsafe_call(driver)?;
-        wait_if_busy(context);
+        wait_if_busy(driver, context)?;
         let found = driver.mipmaps.remove(mipmap).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
         for array in found.levels.iter().flat_map(|level| level.planes.iter().chain([level])) {
             driver.arrays.remove(Arc::as_ptr(array).cast_mut());

@@ -124,13 +124,13 @@ driver_functions! {
     extern "C" fn cuCtxSynchronize() {
         let (driver, context) = in_context()?;
         crate::graph::capture::context_waits(driver, context)?;
-        synchronise_context(driver, context);
+        synchronise_context(driver, context)?;
     }
 
     extern "C" fn cuCtxSynchronize_v2(context: CUcontext) {
         let (driver, context) = live(context)?;
         crate::graph::capture::context_waits(driver, context)?;
-        synchronise_context(driver, context);
+        synchronise_context(driver, context)?;
     }
 
     extern "C" fn cuCtxGetFlags(flags: Out<u32>) {

@@ -6,8 +6,12 @@ use ffi_headers::cuda::*;
 
 use crate::abi::{Out, Outcome, driver_functions};
 use crate::driver::{driver, in_context};
+use crate::event::Event;
 use crate::graph::{Action, Opaque, capture};
-use crate::stream::{Event, NullStream, Stream};
+use crate::stream::{NullStream, Stream};
+
+/// Of the clock that events are timed by, in nanoseconds.
+const TICK_NS: u64 = 500;
 
 const FLAGS: u32 = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS;
 
@@ -39,10 +43,10 @@ driver_functions! {
 
     extern "C" fn cuEventQuery(event: CUevent) {
         let driver = driver()?;
-        let event = driver.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
-        capture::check_event(&event)?;
+        let look = |event: &Event| capture::check_event(event).map(|()| event.is_reached(driver));
+        let reached = driver.events.with(event, look).ok_or(CUDA_ERROR_INVALID_HANDLE)??;
         capture::unsafe_call(driver)?;
-        if event.point(driver).is_some_and(|point| !point.is_reached()) {
+        if !reached {
             return Err(CUDA_ERROR_NOT_READY);
         }
     }
@@ -51,29 +55,27 @@ driver_functions! {
         let driver = driver()?;
         let event = driver.events.get(event).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
         capture::check_event(&event)?;
-        let point = event.point(driver);
-        if let Some(point) = point {
-            point.wait();
-        }
+        event.wait(driver)?;
         driver.device_of(event.context).space().trim_pools();
     }
 
     extern "C" fn cuEventElapsedTime, extern "C" fn cuEventElapsedTime_v2 (milliseconds: Out<f32>, start: CUevent, end: CUevent) {
         let driver = driver()?;
-        let start = driver.events.get(start).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
-        let end = driver.events.get(end).ok_or(CUDA_ERROR_INVALID_HANDLE)?;
-        capture::check_event(&start)?;
-        capture::check_event(&end)?;
-        let timed = |event: &Event| event.flags & CU_EVENT_DISABLE_TIMING == 0;
-        let (from, to) = (start.point(driver), end.point(driver));
-        let (Some(from), Some(to), true) = (from, to, timed(&start) && timed(&end)) else {
-            return Err(CUDA_ERROR_INVALID_HANDLE);
-        };
-        if !from.is_reached() || !to.is_reached() {
-            return Err(CUDA_ERROR_NOT_READY);
-        }
-        milliseconds.set((to.time as f64 - from.time as f64) as f32 / 1e6)?;
+        let look = |event: CUevent| driver.events.with(event, time_of).ok_or(CUDA_ERROR_INVALID_HANDLE);
+        let (start, end) = (look(start)?, look(end)?);
+        let (start, end) = (start??, end??);
+        let (Some(start), Some(end)) = (start, end) else { return Err(CUDA_ERROR_NOT_READY) };
+        // The device's clock counts half microseconds, as the vendor documents the resolution.
+        let ticks = (end / TICK_NS) as f64 - (start / TICK_NS) as f64;
+        milliseconds.set((ticks * TICK_NS as f64 / 1e6) as f32)?;
     }
+}
+
+/// When an event was reached that has a time, none if it is not yet; an error inside for an event of which nobody can ask.
+fn time_of(event: &Event) -> Outcome<Outcome<Option<u64>>> {
+    capture::check_event(event)?;
+    let timed = event.flags & CU_EVENT_DISABLE_TIMING == 0 && event.has_point();
+    Ok(if timed { Ok(event.end()) } else { Err(CUDA_ERROR_INVALID_HANDLE) })
 }
 
 /// `external` makes a node of it in a capture, and is an error outside of one.
@@ -86,9 +88,6 @@ fn record(handle: CUevent, stream: CUstream, null: NullStream, external: bool) -
     if capture::record(driver, &stream, &event, external.then_some(Action::Record(Opaque(handle))))? {
         return Ok(());
     }
-    let mut point = stream.point();
-    // An idle stream reaches the event as it is recorded.
-    point.time = point.time.max(simulator::client::monotonic_ns());
-    event.record(driver, point);
+    event.record_in(&stream);
     Ok(())
 }

@@ -7,8 +7,8 @@ use simulator::protocol::{Contents, Key};
 
 use crate::abi::{Out, Outcome, driver_functions};
 use crate::driver::{Driver, driver, in_context};
+use crate::event::{Event, SharedTime};
 use crate::memory::{Kind, Role, Source, share_code};
-use crate::stream::{Event, SharedTime};
 use crate::token::Token;
 
 driver_functions! {
@@ -54,7 +54,7 @@ driver_functions! {
     extern "C" fn cuIpcCloseMemHandle(address: CUdeviceptr) {
         let (driver, context) = in_context()?;
         // Work that is under way may use the memory.
-        crate::stream::wait_if_busy(context);
+        crate::stream::wait_if_busy(driver, context)?;
         if !driver.mapped.write().close(address) {
             return Err(CUDA_ERROR_INVALID_VALUE);
         }

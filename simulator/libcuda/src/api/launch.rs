@@ -7,7 +7,7 @@ use ffi_headers::cuda::*;
 use crate::abi::{In, Out, Outcome, driver_functions};
 use crate::driver::driver;
 use crate::graph::{Action, capture};
-use crate::launch::{Launch, Shape, with_function};
+use crate::launch::{Shape, with_function, work_of};
 use crate::stream::{NullStream, Stream};
 
 driver_functions! {
@@ -107,12 +107,11 @@ driver_functions! {
 
 fn launch(function: CUfunction, shape: &Shape, stream: CUstream, null: NullStream) -> Outcome {
     let (driver, stream) = Stream::resolve(stream, null)?;
-    let device = driver.device_of(stream.context);
-    let launch = Launch::of(driver, function, shape, stream.context)?;
+    let work = work_of(driver, function, shape, stream.context)?;
     if capture::add(driver, &stream, || Ok(Action::kernel(driver, function, shape)))? {
         return Ok(());
     }
-    device.submit(driver, &stream, launch.work());
+    stream.submit(work);
     Ok(())
 }
 
@@ -130,6 +129,7 @@ fn cooperative(function: CUfunction, shape: &Shape, stream: CUstream, null: Null
 fn old_launch(function: CUfunction, grid: [i32; 2], stream: CUstream) -> Outcome {
     let driver = driver()?;
     let (x, y, z, shared_bytes) = with_function(driver, function, None, |_, settings| {
+        let settings = settings.lock();
         let (x, y, z) = settings.block_shape;
         Ok((x, y, z, settings.shared_bytes))
     })?;

@@ -7,8 +7,7 @@ use ffi_headers::cuda::*;
 use crate::abi::{In, Outcome, driver_functions};
 use crate::driver::driver;
 use crate::graph::{Action, Opaque, capture};
-use crate::stream::{NullStream, Stream};
-use crate::timeline::wait_until;
+use crate::stream::{NullStream, Stream, waited};
 use crate::transfer::{self, Transfer};
 
 pub const DEFAULT: CUstream = std::ptr::null_mut();
@@ -141,12 +140,9 @@ pub fn run(copy: &CUDA_MEMCPY3D, stream: CUstream, null: NullStream, wait: bool)
     }
     let Some(transfer) = Transfer::of(driver, copy)? else { return Ok(()) };
     stream.wait_for_host_calls();
-    let end = driver.device_of(stream.context).submit(driver, &stream, transfer.work(driver));
+    let ticket = stream.submit(transfer.work(driver, driver.device_of(stream.context).info));
     transfer.run();
-    if wait {
-        wait_until(end);
-    }
-    Ok(())
+    if wait { waited(ticket.wait()) } else { Ok(()) }
 }
 
 /// From `offset` bytes on in the first row of an array.

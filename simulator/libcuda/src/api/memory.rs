@@ -97,7 +97,7 @@ pub(super) fn free(address: CUdeviceptr) -> Outcome {
     unsafe_call(driver)?;
     let device = driver.device_at(address);
     if let Some(context) = context::top().filter(|context| context.is_live()) {
-        wait_if_busy(context);
+        wait_if_busy(driver, context)?;
     }
     let freed = match device {
         Some(device) => device.space_at(address).free(address),

@@ -77,7 +77,7 @@ pub(super) fn fill<T: Into<u32>>(
     }
     let Some(fill) = Fill::of(driver, &parameters)? else { return Ok(()) };
     stream.wait_for_host_calls();
-    driver.device_of(stream.context).submit(driver, &stream, fill.work());
+    stream.submit(fill.work(driver.device_of(stream.context).info));
     fill.run();
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Streams: queues of work of a context.
 
 use std::ffi::c_void;
-use std::sync::Arc;
 
 use ffi_headers::cuda::*;
+use simulator::timeline::Role;
 
 use crate::abi::{Out, Outcome, driver_functions};
 use crate::api::context::PRIORITIES;
@@ -11,7 +11,6 @@ use crate::context::Context;
 use crate::driver::{Driver, in_context};
 use crate::graph::{Action, Opaque, capture};
 use crate::stream::Stream;
-use crate::timeline::Role;
 
 driver_functions! {
     extern "C" fn cuStreamCreate(stream: Out<CUstream>, flags: u32) {
@@ -32,14 +31,14 @@ driver_functions! {
     extern "C" fn cuStreamSynchronize, extern "C" fn cuStreamSynchronize_ptsz [null] (stream: CUstream) {
         let (driver, stream) = Stream::resolve(stream, null)?;
         capture::unsupported(driver, &stream)?;
-        stream.point().wait();
+        stream.wait()?;
         driver.device_of(stream.context).space().trim_pools();
     }
 
     extern "C" fn cuStreamQuery, extern "C" fn cuStreamQuery_ptsz [null] (stream: CUstream) {
         let (driver, stream) = Stream::resolve(stream, null)?;
         capture::unsupported(driver, &stream)?;
-        if !stream.point().is_reached() {
+        if !stream.is_idle() {
             return Err(CUDA_ERROR_NOT_READY);
         }
     }
@@ -55,11 +54,7 @@ driver_functions! {
         if capture::wait(driver, &stream, &found, external)? {
             return Ok(());
         }
-        // An event that was never recorded holds nobody up.
-        let point = found.point(driver);
-        if let Some(point) = point {
-            stream.wait_for(&point);
-        }
+        stream.wait_for(&found.recorded(driver));
     }
 
     extern "C" fn cuStreamGetFlags, extern "C" fn cuStreamGetFlags_ptsz [null] (stream: CUstream, flags: Out<u32>) {
@@ -145,5 +140,5 @@ pub fn create_in(
         CU_STREAM_NON_BLOCKING => Role::Free,
         _ => return Err(CUDA_ERROR_INVALID_VALUE),
     };
-    place.set(driver.streams.insert(Arc::new(Stream::new(context, flags, priority, driver.fresh_stream_id(), role))))
+    place.set(driver.streams.insert(Stream::new(driver, context, flags, priority, role)?))
 }

@@ -75,7 +75,7 @@ driver_functions! {
         let driver = driver()?;
         // Work that is under way may use the memory.
         if let Some(context) = crate::context::top().filter(|context| context.is_live()) {
-            crate::stream::wait_if_busy(context);
+            crate::stream::wait_if_busy(driver, context)?;
         }
         driver.mapped.write().unmap(address, bytes as u64)?;
     }

@@ -10,13 +10,14 @@ use std::thread::ThreadId;
 
 use ffi_headers::cuda::*;
 use parking_lot::Mutex;
+use simulator::timeline::Role;
 
 use super::{Action, Graph, Key, Node};
 use crate::abi::Outcome;
 use crate::context::Context;
 use crate::driver::Driver;
-use crate::stream::{Event, Stream};
-use crate::timeline::Role;
+use crate::event::Event;
+use crate::stream::Stream;
 
 /// One capture, from its begin to its end.
 pub struct Capture {
@@ -312,7 +313,7 @@ pub fn record(driver: &Driver, stream: &Arc<Stream>, event: &Event, external: Op
         return Err(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
     }
     let captured = branch.is_some();
-    *event.branch.lock() = branch;
+    event.set_branch(branch);
     Ok(captured)
 }
 
@@ -322,7 +323,7 @@ pub fn wait(driver: &Driver, stream: &Arc<Stream>, event: &Event, external: Opti
         let captured = add(driver, stream, || Ok(action))?;
         return if captured { Ok(true) } else { Err(CUDA_ERROR_INVALID_VALUE) };
     }
-    let recorded = event.branch.lock().clone();
+    let recorded = event.branch();
     if any() {
         refuse_implicit(driver, stream, true)?;
     }
@@ -331,7 +332,7 @@ pub fn wait(driver: &Driver, stream: &Arc<Stream>, event: &Event, external: Opti
         (None, None) => Ok(false),
         (Some(own), None) => {
             // What was recorded outside cannot become a dependency within.
-            if event.point(driver).is_none() {
+            if !event.was_recorded(driver) {
                 return Ok(true);
             }
             own.capture.invalidate();
@@ -366,7 +367,7 @@ fn is_active(driver: &Driver, capture: &Arc<Capture>) -> bool {
 
 /// Refuses to ask for, or wait for, an event that was recorded in a captured stream; that ends the capture.
 pub fn check_event(event: &Event) -> Outcome {
-    match &*event.branch.lock() {
+    match event.branch() {
         None => Ok(()),
         Some(branch) => {
             branch.capture.invalidate();

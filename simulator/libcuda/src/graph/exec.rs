@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use ffi_headers::cuda::*;
 use parking_lot::Mutex;
+use simulator::client::channel::Ticket;
 
 use super::order::{self, Step};
 use super::{Action, Graph, Key, Reference};
 use crate::abi::Outcome;
 use crate::driver::Driver;
 use crate::memory::Holder;
-use crate::stream::Point;
 
 /// A graph that is ready to run.
 pub struct Exec {
@@ -27,7 +27,7 @@ pub(super) struct State {
     /// Pages for its allocations, by device ordinal.
     pub footprints: BTreeMap<usize, u32>,
     /// The end of its last launch.
-    pub last: Point,
+    pub last: Option<Ticket>,
 }
 
 /// Why an executable graph does not become like a graph, and the node where that shows.
@@ -53,7 +53,7 @@ impl Exec {
         let footprints = order::footprints(&steps);
         let exec = Arc::new(Self {
             flags,
-            state: Mutex::new(State { steps, footprints, last: Point::default() }),
+            state: Mutex::new(State { steps, footprints, last: None }),
             _user_objects: graph.user_objects.lock().clone(),
         });
         graph.claim(&exec)?;
@@ -158,7 +158,8 @@ impl Exec {
         execs.sort_by_key(|exec| std::sync::Arc::as_ptr(exec) as usize);
         // Held, so that none starts meanwhile.
         let states: Vec<_> = execs.iter().map(|exec| (exec.holder(), exec.state.lock())).collect();
-        let busy = |holder| states.iter().any(|(other, state)| *other == holder && !state.last.is_reached());
+        let runs = |state: &State| state.last.as_ref().is_some_and(|last| !last.is_reached());
+        let busy = |holder| states.iter().any(|(other, state)| *other == holder && runs(state));
         driver.devices[device].space().trim_graph_memory(|holder| !busy(holder));
     }
 }

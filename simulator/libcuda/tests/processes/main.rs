@@ -10,6 +10,7 @@ mod faults;
 mod peer;
 mod roles;
 mod sharing;
+mod slices;
 mod visible;
 
 use std::io::{BufRead, BufReader, Write};
@@ -61,6 +62,10 @@ const TESTS: &[(&str, fn())] = &[
     ("events_are_shared", sharing::events_are_shared),
     ("a_multicast_team_spans_processes", sharing::a_multicast_team_spans_processes),
     ("kills_among_sharers_lose_no_page", sharing::kills_among_sharers_lose_no_page),
+    ("processes_take_turns_on_a_device", slices::processes_take_turns_on_a_device),
+    ("an_endless_kernel_delays_others_by_slices", slices::an_endless_kernel_delays_others_by_slices),
+    ("work_ends_with_its_process_and_not_with_a_stop", slices::work_ends_with_its_process_and_not_with_a_stop),
+    ("kernels_of_two_processes_meet_on_one_device", slices::kernels_of_two_processes_meet_on_one_device),
     ("scarce_addresses_still_hold_all_the_memory", scarce_addresses_still_hold_all_the_memory),
     ("fewer_addresses_than_memory_leave_a_part_usable", fewer_addresses_than_memory_leave_a_part_usable),
     ("a_process_keeps_addresses_for_itself", a_process_keeps_addresses_for_itself),

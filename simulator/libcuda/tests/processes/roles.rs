@@ -14,6 +14,7 @@ pub fn play(role: &str) -> ExitCode {
         "outside" => outside(),
         "report" => report(),
         "obey" => obey(),
+        "compute" => crate::slices::play(),
         "peer" => crate::peer::play(),
         "churn" => churn(),
         "fork" => fork(),

@@ -339,6 +339,7 @@ pub fn events_are_shared() {
     // And the other way round, after the first process has ended.
     b.told("record");
     a.kill();
+    b.told("wait");
     b.told("query");
     let mut c = Client::peer(&simulation);
     c.told(&format!("open-event {handle}"));

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use simulator::SOCKET_ENV;
 use simulator::faults::FAIL_ENV;
 use simulator::presets::Preset;
 use simulator::server::Server;
+use simulator::timeline::Timing;
 
 use super::{DEFAULT_CONTEXT_BYTES, Options};
 
@@ -27,7 +29,19 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
     let folder = tempfile::Builder::new().prefix("simgpu-").tempdir().map_err(|e| format!("temporary folder: {e}"))?;
     let socket = folder.path().join("socket");
     let context_bytes = options.context_memory.unwrap_or(DEFAULT_CONTEXT_BYTES);
-    let description = Preset::describe(options.model, options.devices, options.memory, options.driver, context_bytes);
+    let mut description =
+        Preset::describe(options.model, options.devices, options.memory, options.driver, context_bytes);
+    description.timing = Timing {
+        slice_ns: options.time_slice,
+        switch_ns: options.switch_time,
+        seed: options.seed,
+        kernels: options.kernel_model.clone().unwrap_or_default(),
+    };
+    let usage_log = options
+        .usage_log
+        .as_ref()
+        .map(|path| File::create(path).map_err(|error| format!("--usage-log {}: {error}", path.display())));
+    let usage_log = usage_log.transpose()?;
 
     // Blocked before the command starts and before there is a second thread, so that none is lost and all come here.
     let mut signals: SigSet = PASSED_ON.into_iter().collect();
@@ -35,7 +49,8 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
     let before =
         signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).map_err(|e| format!("signals: {e}"))?;
 
-    let server = Server::start(&socket, description).map_err(|e| format!("cannot start the simulation: {e}"))?;
+    let server =
+        Server::start_with(&socket, description, usage_log).map_err(|e| format!("cannot start the simulation: {e}"))?;
     let (program, arguments) = options.command.split_first().ok_or("no command was given")?;
     let mut command = Command::new(program);
     command.args(arguments).env(SOCKET_ENV, &socket).env("LD_LIBRARY_PATH", library_path(libs));
