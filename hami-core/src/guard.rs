@@ -6,6 +6,7 @@ use core::cell::Cell;
 use core::ptr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::compute;
 use crate::current::LastContext;
 
 /// What is kept per thread: in one place, since finding it is a call.
@@ -14,11 +15,19 @@ struct Thread {
     inside: Cell<bool>,
     /// See [`crate::current`].
     last_context: Cell<LastContext>,
+    /// See [`crate::compute`].
+    compute: compute::Thread,
 }
 
 std::thread_local! {
     // Without a destructor, so it serves until the very end of a thread.
-    static THREAD: Thread = const { Thread { inside: Cell::new(false), last_context: Cell::new(LastContext::NONE) } };
+    static THREAD: Thread = const {
+        Thread {
+            inside: Cell::new(false),
+            last_context: Cell::new(LastContext::NONE),
+            compute: compute::Thread::NEW,
+        }
+    };
 }
 
 /// Runs a hook; a panic inside it becomes `on_panic` and never reaches the program.
@@ -32,6 +41,19 @@ pub(crate) fn fence<R>(on_panic: R, hook: impl FnOnce() -> R) -> R {
 pub(crate) fn bookkeeping(work: impl FnOnce()) {
     // The panic message is on stderr already; the books may now be too high, never too low, since bytes are taken first.
     let _failed = catch_unwind(AssertUnwindSafe(work));
+}
+
+/// Runs work of ours outside any stay in a hook, and leaves errno as the program had it.
+pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: the C library's pointer to this thread's errno, valid for the thread's life.
+    let (errno, before) = unsafe {
+        let errno = libc::__errno_location();
+        (errno, *errno)
+    };
+    let result = work();
+    // SAFETY: as above.
+    unsafe { *errno = before };
+    result
 }
 
 /// One thread's stay inside a hook. Vendor libraries call themselves through the global scope, and the runtime calls
@@ -76,6 +98,13 @@ impl Inside {
     pub(crate) fn last_context(&self) -> &Cell<LastContext> {
         // SAFETY: as in `enter`.
         unsafe { &(*self.thread).last_context }
+    }
+
+    /// What this thread may send without asking.
+    #[inline]
+    pub(crate) fn compute(&self) -> &compute::Thread {
+        // SAFETY: as in `enter`.
+        unsafe { &(*self.thread).compute }
     }
 }
 

@@ -8,6 +8,8 @@
 
 /// What a program asked the driver for: its allocations, their pages, its contexts, its pools.
 mod books;
+/// Gating of submitted work.
+mod compute;
 /// What the environment says, read once; a value that cannot be read means "nothing is granted".
 mod config;
 /// The calling thread's current context, and which device it is on.
@@ -22,6 +24,8 @@ mod log;
 mod measure;
 /// What only one thread of this process at a time may touch.
 mod private;
+/// The tenant's part of one device.
+mod quota;
 /// `dlsym`, `dlvsym` and `cuGetProcAddress`: which function a name leads to.
 mod resolve;
 /// What hooked functions do, one file per family; rows of the table name these.

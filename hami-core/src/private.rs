@@ -27,10 +27,12 @@ pub(crate) struct Private {
     pub(crate) contexts: AddressMap<Charged>,
     /// How often contexts were attached to beyond their making, by handle.
     pub(crate) attached: AddressMap<u32>,
-    /// The primary context's handle, by device ordinal, while it is charged.
+    /// The primary context's handle, by device ordinal, while it lives.
     pub(crate) primary: AddressMap<usize>,
     /// How often the program has retained it and not let go, by device ordinal.
     pub(crate) primary_users: AddressMap<u32>,
+    /// Streams that are captured; [`crate::compute`] has counted each once.
+    pub(crate) captured: Vec<Captured>,
     /// Green contexts: the ordinal of their device.
     pub(crate) green: AddressMap<CUdevice>,
     /// How many threads are making a context, by the ordinal of its device.
@@ -46,6 +48,17 @@ pub(crate) struct Charged {
     pub(crate) device: usize,
     /// How much.
     pub(crate) bytes: u64,
+}
+
+/// A stream that is captured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Captured {
+    /// Its handle, or NULL.
+    pub(crate) stream: usize,
+    /// Whether NULL means the thread's own default stream.
+    pub(crate) per_thread: bool,
+    /// The context that it belongs to; 0 if the driver did not say.
+    pub(crate) context: usize,
 }
 
 /// A pool that was charged for what it keeps reserved.

@@ -9,12 +9,20 @@
 pub(crate) mod allocation;
 /// Arrays and mipmapped arrays.
 pub(crate) mod array;
+/// Streams that are captured.
+pub(crate) mod capture;
 /// Contexts made and destroyed, and what they take.
 pub(crate) mod context;
+/// Copies within device memory.
+pub(crate) mod copy;
+/// Device memory that is filled.
+pub(crate) mod fill;
 /// Graphs that allocate memory.
 pub(crate) mod graph;
 /// Green contexts: parts of a device's primary context.
 pub(crate) mod green;
+/// Kernels.
+pub(crate) mod launch;
 /// Code, and limits of a context, which take device memory too.
 pub(crate) mod overhead;
 /// Virtual memory management.
@@ -31,8 +39,14 @@ use ffi_headers::cuda::{
     CUmemLocation, CUresult,
 };
 
-use crate::log;
 use crate::tenant::{Quota, Tenant};
+use crate::{compute, log};
+
+/// Whether launches are of no interest: no work is gated, and no code that comes with one takes memory from a quota.
+#[inline]
+pub(crate) fn launches_pass() -> bool {
+    compute::is_off() && !overhead::watches_launches()
+}
 
 /// A number of bytes as a function's signature has it.
 pub(crate) trait Bytes: Copy {
@@ -86,7 +100,7 @@ const REFUSED: CUresult = CUDA_ERROR_OUT_OF_MEMORY;
 #[inline]
 fn refused(tenant: &Tenant, quota: &Quota) -> CUresult {
     // A quota of 0 is one that could not be told, or a region that could not be opened.
-    if quota.limit > 0 && tenant.ends_process_over_quota() {
+    if quota.limit() > 0 && tenant.ends_process_over_quota() {
         end_process();
     }
     REFUSED

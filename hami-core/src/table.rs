@@ -2,7 +2,8 @@
 //!
 //! A row reads `class name as "lookup name" @ version [| "other name" @ version] [per-thread] (arguments) => shape;` and yields the exported
 //! function with its panic fence, the lazily found original, the entry for name look-ups and the line in the docs.
-//! Classes: `account` (memory in and out), `view` (what is shown), `resolve` (which function a name leads to).
+//! Classes: `account` (memory in and out), `throttle` (work that waits for its share), `view` (what is shown), `resolve` (which
+//! function a name leads to).
 
 /// The CUDA driver API.
 mod cuda;
@@ -12,6 +13,8 @@ mod expand;
 mod index;
 /// NVML.
 mod nvml;
+/// What puts work on a device.
+mod work;
 
 pub(crate) use index::{find, find_by_lookup, find_by_original, may_be_looked_up};
 
@@ -43,6 +46,8 @@ impl Library {
 pub enum Class {
     /// Takes device memory or gives it back.
     Account,
+    /// Submits work to a device, or says whether what follows is work.
+    Throttle,
     /// Shows something of the device.
     View,
     /// Tells which function a name leads to.
@@ -100,9 +105,15 @@ impl Row {
     /// The vendor's own function, if its library is loaded and has it.
     #[inline]
     pub(crate) fn original(&self) -> Option<*const c_void> {
+        self.known().or_else(|| self.find_original())
+    }
+
+    /// The same, if it was found before.
+    #[inline]
+    pub(crate) fn known(&self) -> Option<*const c_void> {
         // Relaxed: the address of code that stays mapped for good (`find_original` sees to it); nothing else hangs on it.
         let known = self.original.load(Ordering::Relaxed);
-        if known.is_null() { self.find_original() } else { Some(known) }
+        if known.is_null() { None } else { Some(known) }
     }
 
     #[cold]
@@ -116,7 +127,7 @@ impl Row {
 
 /// All rows.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    cuda::ROWS.iter().chain(nvml::ROWS).copied()
+    cuda::ROWS.iter().chain(work::ROWS).chain(nvml::ROWS).copied()
 }
 
 #[cfg(test)]

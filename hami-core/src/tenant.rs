@@ -11,11 +11,14 @@ use ffi_headers::cuda::{
     CUDA_ERROR_DEINITIALIZED, CUDA_ERROR_INVALID_DEVICE, CUDA_ERROR_NO_DEVICE, CUDA_ERROR_NOT_INITIALIZED,
     CUDA_SUCCESS, CUdevice, CUuuid,
 };
+use shared_region::limits::Limits;
 use shared_region::{Access, Region, RegionError, kill_point};
 
-use crate::config::Config;
+use crate::config::{Config, Wish};
 use crate::private::Private;
-use crate::{log, measure, vendor};
+use crate::quota::NOTHING;
+pub(crate) use crate::quota::{Measured, NO_LIMIT, Quota};
+use crate::{compute, guard, log, measure, vendor};
 
 /// CUDA ordinals for which an answer is kept.
 const MAX_ORDINALS: usize = 64;
@@ -33,48 +36,23 @@ const LIMITED: u8 = 2;
 /// The tenant of this process, once `MODE` is `LIMITED`.
 static TENANT: AtomicPtr<Tenant> = AtomicPtr::new(ptr::null_mut());
 
-/// One device under a quota.
-#[derive(Debug)]
-pub(crate) struct Quota {
-    /// Number of the device in the region.
-    pub(crate) device: usize,
-    /// Bytes granted; more than the device has only with `CUDA_OVERSUBSCRIBE`. 0 when nothing can be granted.
-    pub(crate) limit: u64,
-    uuid: [u8; 16],
-    /// When the overhead of code was last measured on this device.
-    pub(crate) measured: Measured,
-}
-
-/// What is known of the last measurement of a device's overhead; see [`crate::shapes`].
-#[derive(Debug)]
-pub(crate) struct Measured {
-    /// How often code may have been loaded, as of then.
-    pub(crate) loads: AtomicU64,
-    /// Nanoseconds of the coarse monotonic clock.
-    pub(crate) at: AtomicU64,
-    /// Whether it is still to be confirmed: other threads may have been in the middle of something.
-    pub(crate) unconfirmed: AtomicBool,
-}
-
-impl Measured {
-    const fn never() -> Self {
-        Self { loads: AtomicU64::new(0), at: AtomicU64::new(0), unconfirmed: AtomicBool::new(false) }
-    }
-}
-
-/// The quota on a device that the region does not account for, as long as it does not.
-static NOTHING: Quota = Quota { device: 0, limit: 0, uuid: [0; 16], measured: Measured::never() };
-
 /// This process as a tenant.
 pub(crate) struct Tenant {
     /// `None` when a value could not be read: then nothing is granted.
     config: Option<Config>,
+    /// Limits that may change while the process runs, if there is a file of them. Empty while nobody could tell: then nothing is
+    /// granted.
+    limits: OnceLock<Option<Limits>>,
+    /// Generation of those that are in force.
+    followed: AtomicU64,
+    /// Whether work on any device is gated.
+    gates: AtomicBool,
     /// Empty while it was not needed or could not be opened: then nothing is granted.
     region: OnceLock<Region>,
-    /// Whether it was said that the region cannot be used.
-    region_failed: AtomicBool,
+    /// Whether it was said that the limits cannot be read or that the region cannot be used.
+    failed: AtomicBool,
     private: Mutex<Private>,
-    /// Quotas by UUID; `None`: this device has no limit. They live as long as the process.
+    /// Quotas by UUID; `None`: this device has no limit, and will have none. They live as long as the process.
     quotas: Mutex<Vec<([u8; 16], Option<&'static Quota>)>>,
     by_ordinal: [OnceLock<Option<&'static Quota>>; MAX_ORDINALS],
     /// When dead processes were last looked for, in nanoseconds of the coarse monotonic clock.
@@ -113,8 +91,11 @@ pub(crate) fn get() -> Option<&'static Tenant> {
     let tenant = TENANT.load(Ordering::Acquire);
     // SAFETY: a tenant, once published, is never freed.
     match unsafe { tenant.as_ref() } {
-        Some(tenant) if tenant.is_of_this_process() => Some(tenant),
-        _ => decide(tenant),
+        Some(tenant) if tenant.is_of_this_process() => {
+            tenant.follow();
+            Some(tenant)
+        }
+        _ => guard::keeping_errno(|| decide(tenant)),
     }
 }
 
@@ -122,23 +103,35 @@ pub(crate) fn get() -> Option<&'static Tenant> {
 /// comes here too: it holds nothing, and its parent's locks may be held for ever.
 #[cold]
 fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
-    let config = match Config::read() {
-        Ok(config) if !config.limits_anything() => {
-            MODE.store(UNLIMITED, Ordering::Relaxed); // see `get`
-            return None;
+    let (config, limits) = match Config::read() {
+        Ok(config) => {
+            let limits = open_limits(&config, stale.is_null());
+            if matches!(limits, Some(None)) && !config.limits_anything() {
+                MODE.store(UNLIMITED, Ordering::Relaxed); // see `get`
+                return None;
+            }
+            (Some(config), limits)
         }
-        Ok(config) => Some(config),
         Err(unreadable) => {
             if stale.is_null() {
                 log::error!("{unreadable}");
             }
-            None
+            (None, Some(None))
         }
     };
+    if !stale.is_null() {
+        compute::forked();
+    }
+    let gates = config.as_ref().is_some_and(Config::limits_compute);
+    let failed = AtomicBool::new(limits.is_none());
+    let limits = limits.map_or_else(OnceLock::new, OnceLock::from);
     let tenant = Box::into_raw(Box::new(Tenant {
         config,
+        limits,
+        followed: AtomicU64::new(u64::MAX), // none yet
+        gates: AtomicBool::new(gates),
         region: OnceLock::new(),
-        region_failed: AtomicBool::new(false),
+        failed,
         private: Mutex::default(),
         quotas: Mutex::default(),
         by_ordinal: [const { OnceLock::new() }; MAX_ORDINALS],
@@ -164,6 +157,21 @@ fn decide(stale: *mut Tenant) -> Option<&'static Tenant> {
     MODE.store(LIMITED, Ordering::Relaxed); // see `get`
     // SAFETY: a published tenant is never freed.
     Some(unsafe { &*current })
+}
+
+/// The file of limits that may change, if the region that the environment names has one. `None`: nobody could tell, which
+/// it `says`.
+fn open_limits(config: &Config, says: bool) -> Option<Option<Limits>> {
+    let Some(region) = &config.region else { return Some(None) };
+    match Limits::open(region) {
+        Ok(limits) => Some(limits),
+        Err(error) => {
+            if says {
+                log::error!("{error}; no device memory is granted until it is mended");
+            }
+            None
+        }
+    }
 }
 
 /// A byte that is 1 here and 0 in a forked child: the kernel wipes its page there, and no handler has to be registered.
@@ -213,7 +221,7 @@ impl Tenant {
     #[cold]
     fn open_region(&self) -> Option<&Region> {
         let config = self.config.as_ref()?;
-        let path = config.region.clone().unwrap_or_else(default_region);
+        let path = config.region.clone().unwrap_or_else(|| default_file("region"));
         match Region::open_or_create(&path, Access::default()) {
             Ok(region) => {
                 let _another_thread_was_first = self.region.set(region);
@@ -225,7 +233,7 @@ impl Tenant {
 
     fn region_fails<T>(&self, error: &RegionError) -> Option<T> {
         // Relaxed: only counts.
-        if !self.region_failed.swap(true, Ordering::Relaxed) {
+        if !self.failed.swap(true, Ordering::Relaxed) {
             log::error!("{error}; no device memory is granted until it is mended");
         }
         None
@@ -235,8 +243,19 @@ impl Tenant {
         self.private.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The quota on the CUDA device with this ordinal; `None`: it has no limit, or there is no such device.
+    /// The quota on the memory of the CUDA device with this ordinal; `None`: it has none, or there is no such device.
     pub(crate) fn of_ordinal(&self, ordinal: CUdevice) -> Option<&'static Quota> {
+        self.device(ordinal).filter(|quota| quota.counted)
+    }
+
+    /// What the tenant may have of the compute of the CUDA device with this ordinal; `None`: there is no limit, and will be none,
+    /// or it cannot be told.
+    pub(crate) fn sharing(&self, ordinal: CUdevice) -> Option<&'static Quota> {
+        self.device(ordinal).filter(|quota| !Quota::may_change(Some(quota)))
+    }
+
+    /// The tenant's part of the CUDA device with this ordinal.
+    fn device(&self, ordinal: CUdevice) -> Option<&'static Quota> {
         let known = self.by_ordinal.get(usize::try_from(ordinal).ok()?)?;
         if let Some(quota) = known.get() {
             return *quota;
@@ -262,16 +281,85 @@ impl Tenant {
             Some(_) => return Some(&NOTHING),
         }
         let uuid = uuid.bytes.map(|byte| byte as u8);
-        let quota = self.of_uuid(uuid, total as u64, || {
+        let quota = self.part_of(uuid, total as u64, || {
             let listed = || self.config.as_ref()?.container_index(ordinal as usize);
             measure::nvml_index(uuid).or_else(listed)
         });
         if Quota::may_change(quota) { quota } else { *known.get_or_init(|| quota) }
     }
 
-    /// Whether any device has a limit on its memory, or none can be told.
-    pub(crate) fn limits_memory(&self) -> bool {
-        self.config.as_ref().is_none_or(Config::limits_memory)
+    /// Whether work on any device may ever be gated in this process.
+    pub(crate) fn may_gate(&self) -> bool {
+        // As long as nobody could tell, there may be some.
+        !matches!(self.limits.get(), Some(None)) || self.config.as_ref().is_some_and(Config::limits_compute)
+    }
+
+    /// Whether work on any device is gated.
+    #[inline]
+    pub(crate) fn gates(&self) -> bool {
+        // Relaxed: a change counts from some launch on soon after it.
+        self.gates.load(Ordering::Relaxed)
+    }
+
+    /// Lets limits that have changed since the last call take effect. Every hook comes by here; who waits calls it meanwhile.
+    #[inline]
+    pub(crate) fn follow(&self) {
+        // Relaxed: the number of a generation; what belongs to it is read with care by `Limits`.
+        if let Some(Some(limits)) = self.limits.get()
+            && limits.generation() != self.followed.load(Ordering::Relaxed)
+        {
+            guard::keeping_errno(|| self.follow_now(limits)); // it may write a line
+        }
+    }
+
+    #[cold]
+    fn follow_now(&self, limits: &Limits) {
+        // This very thread may have it locked: then the next call follows.
+        let Ok(quotas) = self.quotas.try_lock() else { return };
+        // Read before what belongs to it: a newer one makes the next call come here again.
+        let generation = limits.generation();
+        let parts = || quotas.iter().filter_map(|(_, quota)| *quota);
+        for quota in parts() {
+            quota.grant(self.wish(limits, quota.asked, quota.uuid()), self.oversubscribes());
+        }
+        let gates =
+            self.config.as_ref().is_some_and(Config::limits_compute) || parts().any(|quota| quota.share().gated);
+        self.gates.store(gates, Ordering::Relaxed); // see `gates`
+        self.followed.store(generation, Ordering::Relaxed); // see `follow`
+    }
+
+    /// What is asked for on a device: the environment's wish, but for what the file of limits says.
+    fn wish(&self, limits: &Limits, asked: Wish, uuid: [u8; 16]) -> Wish {
+        match limits.of(uuid) {
+            Ok(limit) => asked.under(limit),
+            Err(error) => {
+                // Relaxed: only counts.
+                if !self.failed.swap(true, Ordering::Relaxed) {
+                    log::error!("{error}; no device memory is granted until it is mended");
+                }
+                Wish { memory: Some(0), ..asked }
+            }
+        }
+    }
+
+    /// The file of limits, tried again as long as nobody could tell whether there is one: that is `None`.
+    fn limits(&self) -> Option<Option<&Limits>> {
+        if self.limits.get().is_none() {
+            let opened = open_limits(self.config.as_ref()?, false)?;
+            let _another_thread_was_first = self.limits.set(opened);
+        }
+        self.limits.get().map(Option::as_ref)
+    }
+
+    /// Generation of the limits in force; changes whenever they do.
+    pub(crate) fn generation(&self) -> u64 {
+        self.followed.load(Ordering::Relaxed) // see `follow`
+    }
+
+    /// The file in which tenants take turns at devices.
+    pub(crate) fn turns_path(&self) -> PathBuf {
+        let named = self.config.as_ref().and_then(|config| config.turns.clone());
+        named.unwrap_or_else(|| default_file("turns"))
     }
 
     /// Whether memory that the device has no room for may come from the host.
@@ -284,37 +372,45 @@ impl Tenant {
         self.config.as_ref().is_some_and(|config| config.oom_killer)
     }
 
-    /// The quota on a device, given its size and a way to find its index among the container's devices. `None` from that way:
-    /// nobody knows, and the smallest limit counts.
+    /// The quota on the memory of a device, given its size and a way to find its index among the container's devices.
+    /// `None` from that way: nobody knows, and the smallest limit counts.
     pub(crate) fn of_uuid(
         &self,
         uuid: [u8; 16],
         total: u64,
         index: impl FnOnce() -> Option<usize>,
     ) -> Option<&'static Quota> {
+        self.part_of(uuid, total, index).filter(|quota| quota.counted)
+    }
+
+    /// The tenant's part of a device.
+    fn part_of(&self, uuid: [u8; 16], total: u64, index: impl FnOnce() -> Option<usize>) -> Option<&'static Quota> {
         let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, quota)) = quotas.iter().find(|(known, _)| *known == uuid) {
             return *quota;
         }
-        let limit = match &self.config {
-            None => Some(0),
-            Some(config) if config.differs_by_index() => {
-                config.memory_limit(config.granted_index(uuid).unwrap_or_else(index))
-            }
-            Some(config) => config.memory_limit(0),
+        let Some(config) = &self.config else { return Some(&NOTHING) };
+        let asked = if config.differs_by_index() {
+            config.wish(config.granted_index(uuid).unwrap_or_else(index))
+        } else {
+            config.wish(Some(0))
         };
-        let quota = match limit {
-            None => None,
-            Some(limit) => {
-                let device = self
-                    .region()
-                    .and_then(|region| region.device(uuid).or_else(|error| self.region_fails(&error).ok_or(())).ok());
-                let Some(device) = device else { return Some(&NOTHING) };
-                // Over the device's size only where what does not fit is spilled to the host.
-                let limit = if self.oversubscribes() { limit } else { limit.min(total) };
-                log::info!("device {uuid:02x?}: {limit} bytes granted of {total}");
-                Some(&*Box::leak(Box::new(Quota { device, limit, uuid, measured: Measured::never() })))
+        let Some(limits) = self.limits() else { return Some(&NOTHING) };
+        let wish = limits.map_or(asked, |limits| self.wish(limits, asked, uuid));
+        let counted = wish.memory.is_some() || limits.is_some();
+        let quota = if counted || wish.share().gated {
+            let device = self
+                .region()
+                .and_then(|region| region.device(uuid).or_else(|error| self.region_fails(&error).ok_or(())).ok());
+            let Some(device) = device else { return Some(&NOTHING) };
+            let quota = &*Box::leak(Box::new(Quota::new(device, uuid, total, asked, counted)));
+            quota.grant(wish, self.oversubscribes());
+            if quota.share().gated {
+                self.gates.store(true, Ordering::Relaxed); // see `gates`
             }
+            Some(quota)
+        } else {
+            None
         };
         quotas.push((uuid, quota));
         quota
@@ -347,11 +443,11 @@ impl Tenant {
     #[inline]
     pub(crate) fn take(&self, quota: &Quota, bytes: u64) -> bool {
         let Some(region) = self.region() else { return false };
-        let fits = || region.used(quota.device).checked_add(bytes).is_some_and(|sum| sum <= quota.limit);
+        let fits = || region.used(quota.device).checked_add(bytes).is_some_and(|sum| sum <= quota.limit());
         let granted = || fits() && self.take_from(region, quota, bytes);
         // A refusal is clear, unless somebody died: no lock and no system call, most of the time.
         granted()
-            || (bytes <= quota.limit && {
+            || (bytes <= quota.limit() && {
                 self.sweep(region);
                 granted()
             })
@@ -360,7 +456,7 @@ impl Tenant {
     fn take_from(&self, region: &Region, quota: &Quota, bytes: u64) -> bool {
         let mut private = self.private();
         let Some(member) = private.member(region) else { return false };
-        member.take(region, quota.device, bytes, quota.limit).is_ok()
+        member.take(region, quota.device, bytes, quota.limit()).is_ok()
     }
 
     /// Gives back `bytes` of this process.
@@ -419,38 +515,14 @@ impl Tenant {
     pub(crate) fn held(&self, device: usize) -> u64 {
         self.private().member.as_ref().map_or(0, |member| member.held(device))
     }
-
-    /// Says once what was asked for and is not done.
-    pub(crate) fn mention_what_has_no_effect(&self) {
-        static SAID: AtomicBool = AtomicBool::new(false);
-        let Some(config) = &self.config else { return };
-        // Relaxed: only counts.
-        if config.without_effect().next().is_some() && !SAID.swap(true, Ordering::Relaxed) {
-            for name in config.without_effect() {
-                log::warning!("{name} is set, but has no effect in this version");
-            }
-        }
-    }
 }
 
-impl Quota {
-    /// Whether this answer holds only for now.
-    pub(crate) fn may_change(quota: Option<&'static Self>) -> bool {
-        quota.is_some_and(|quota| ptr::eq(quota, &NOTHING))
-    }
-
-    /// The device's UUID as NVML writes it.
-    pub(crate) fn uuid(&self) -> [u8; 16] {
-        self.uuid
-    }
-}
-
-/// Where processes of one user share a region when nobody names one. Another release with another layout finds another.
-fn default_region() -> PathBuf {
+/// Where processes of one user share a file when nobody names one. Another release with another layout finds another.
+fn default_file(kind: &str) -> PathBuf {
     // SAFETY: geteuid cannot fail.
     let user = unsafe { libc::geteuid() };
     let directory = ["/dev/shm", "/tmp"].into_iter().find(|path| std::path::Path::new(path).is_dir()).unwrap_or("/tmp");
-    PathBuf::from(format!("{directory}/hami-{user}-{:08x}.region", shared_region::LAYOUT))
+    PathBuf::from(format!("{directory}/hami-{user}-{:08x}.{kind}", shared_region::LAYOUT))
 }
 
 /// Nanoseconds of the coarse monotonic clock: a read of memory, no system call, steps of a few milliseconds at most.

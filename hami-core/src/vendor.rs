@@ -8,9 +8,9 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use ffi_headers::cuda::{
     CUDA_ARRAY_MEMORY_REQUIREMENTS, CUDA_ARRAY3D_DESCRIPTOR, CUDA_ERROR_NOT_FOUND, CUDA_MEM_ALLOC_NODE_PARAMS, CUarray,
-    CUcontext, CUdevice, CUdeviceptr, CUgraph, CUgraphExec, CUgraphMem_attribute, CUgraphNode, CUgraphNodeType,
-    CUgreenCtx, CUlibrary, CUlimit, CUmemPool_attribute, CUmemoryPool, CUmipmappedArray, CUmodule, CUresult, CUstream,
-    CUstreamCaptureStatus, CUuuid,
+    CUcontext, CUdevice, CUdeviceptr, CUevent, CUgraph, CUgraphExec, CUgraphMem_attribute, CUgraphNode,
+    CUgraphNodeType, CUgreenCtx, CUlibrary, CUlimit, CUmemPool_attribute, CUmemoryPool, CUmipmappedArray, CUmodule,
+    CUpointer_attribute, CUresult, CUstream, CUstreamCaptureStatus, CUuuid,
 };
 use ffi_headers::nvml::{NVML_ERROR_FUNCTION_NOT_FOUND, nvmlDevice_t, nvmlReturn_t};
 
@@ -94,6 +94,9 @@ functions! {
     mem_alloc_managed as c"cuMemAllocManaged" (pointer: *mut CUdeviceptr, bytes: usize, flags: c_uint);
     /// Makes a primary context, or counts one more user of it.
     primary_ctx_retain as c"cuDevicePrimaryCtxRetain" (context: *mut CUcontext, device: CUdevice);
+    /// One property of the memory at an address.
+    pointer_get_attribute as c"cuPointerGetAttribute"
+        (value: *mut c_void, attribute: CUpointer_attribute, pointer: CUdeviceptr);
     /// Whether work put into a stream goes into a graph instead of being done.
     stream_is_capturing as c"cuStreamIsCapturing" (stream: CUstream, status: *mut CUstreamCaptureStatus);
     /// Makes an array.
@@ -127,12 +130,22 @@ functions! {
     graph_exec_destroy as c"cuGraphExecDestroy" (exec: CUgraphExec);
     /// Destroys a green context.
     green_ctx_destroy as c"cuGreenCtxDestroy" (green: CUgreenCtx);
+    /// A green context as a context.
+    ctx_from_green_ctx as c"cuCtxFromGreenCtx" (context: *mut CUcontext, green: CUgreenCtx);
     /// A limit of the current context.
     ctx_get_limit as c"cuCtxGetLimit" (value: *mut usize, limit: CUlimit);
     /// Sets a limit of the current context.
     ctx_set_limit as c"cuCtxSetLimit" (limit: CUlimit, value: usize);
     /// Lets go of a module.
     module_unload as c"cuModuleUnload" (module: CUmodule);
+    /// Makes an event.
+    event_create as c"cuEventCreate" (event: *mut CUevent, flags: c_uint);
+    /// Puts an event into a stream, behind what is there.
+    event_record as c"cuEventRecord" (event: CUevent, stream: CUstream);
+    /// Whether the device has passed an event where it was recorded last.
+    event_query as c"cuEventQuery" (event: CUevent);
+    /// Milliseconds of the device's time from one event that was passed to another.
+    event_elapsed_time as c"cuEventElapsedTime" (milliseconds: *mut f32, start: CUevent, end: CUevent);
     /// Lets go of a library.
     library_unload as c"cuLibraryUnload" (library: CUlibrary);
 }

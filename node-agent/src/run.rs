@@ -7,9 +7,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use clap::error::ErrorKind;
+use shared_region::limits::Limit;
+use shared_region::share::Policy;
 
 use crate::variables;
 
+/// The share of compute asked for, and the one that is in force already.
+mod compute;
 /// The devices asked for.
 mod devices;
 /// Replacing this process by the command.
@@ -18,7 +22,7 @@ mod exec;
 mod library;
 /// The memory quota asked for, and the one that is in force already.
 mod memory;
-/// The region file of this run, and those that earlier runs left.
+/// The files of this run, and those that earlier runs left.
 mod region;
 
 /// Exit status when `hami` itself fails; `env`, `timeout` and container engines use the same.
@@ -29,9 +33,9 @@ type Environment = BTreeMap<OsString, OsString>;
 
 /// Run a command on a part of an accelerator
 ///
-/// The command and the programs it starts together get the memory asked for on each device; only what runs under a
-/// `hami run --memory` within it counts apart. An allocation beyond the quota is refused as out of memory, and nvidia-smi
-/// shows the quota as the device's size. `hami` becomes the command: process id, signals, terminal and exit status are the
+/// The command and the programs it starts together get the memory and the share of compute asked for on each device; only
+/// what runs under another `hami run` with limits of its own counts apart. An allocation beyond the quota is refused as out
+/// of memory, and nvidia-smi shows the quota as the device's size; work beyond the share waits. `hami` becomes the command: process id, signals, terminal and exit status are the
 /// command's own.
 #[derive(Args)]
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
@@ -56,17 +60,26 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     library: Option<PathBuf>,
 
-    /// Not in this version: percent of compute
-    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]
-    cores: Option<OsString>,
+    /// Percent of each device's time, such as 30 or 12.5; 0, and 100 or more, is no limit
+    ///
+    /// Kernels, graphs, fills and copies within the device wait before they are submitted, so that the command and the programs
+    /// it starts together take at most that share of a device's time.
+    #[arg(long, value_name = "PERCENT", allow_hyphen_values = true, value_parser = compute::parse_cores)]
+    cores: Option<u16>,
 
-    /// Not in this version: how compute is shared
-    #[arg(long, value_name = "P", allow_hyphen_values = true)]
-    policy: Option<OsString>,
+    /// How that share is held: fixed-share, burst-share, best-effort or disable
+    ///
+    /// fixed-share, the default: never more than the share, even while nobody else wants the device. burst-share: more while
+    /// nobody else wants it. best-effort: what the others leave; needs no --cores. disable: no limit. HAMi's names default and
+    /// force mean fixed-share.
+    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = compute::parse_policy)]
+    policy: Option<Policy>,
 
-    /// Not in this version: whose work goes first
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    priority: Option<OsString>,
+    /// Whose work goes first, among those who share a device: 0 before 1, and so on to 9 [default: 1]
+    ///
+    /// Going first is for work that is within its share; beyond that all wait their turn.
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = compute::parse_priority)]
+    priority: Option<u8>,
 
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -78,6 +91,7 @@ Examples:
   hami run --memory 4g -- nvidia-smi                  shows a device of 4096MiB
   hami run --memory 10GiB --device 0 -- python3 train.py
   hami run --memory 2g -- bash                        a shell whose programs share 2 GiB
+  hami run --memory 8g --cores 30 -- ./serve          30% of the device's time
 
 See 'hami run --help' for exit statuses and for what is not held.";
 
@@ -87,23 +101,28 @@ Examples:
   hami run --memory 10GiB --device 0 -- python3 train.py
   hami run --memory 2g -- bash                        a shell whose programs share 2 GiB
   hami run --memory 8g -- sh -c 'a.out & b.out; wait' two programs that share 8 GiB
+  hami run --cores 30 -- ./serve                      at most 30% of the device's time
+  hami run --cores 30 --policy burst-share -- ./serve 30%, and more while nobody else wants the device
+  hami run --cores 50 --priority 0 -- ./serve         goes before the others, within its half
+  hami run --policy best-effort -- ./train            what the others leave
 
 Two runs are two tenants:
   hami run --memory 4g -- ./train &
   hami run --memory 8g -- ./serve &
 
 A run within a run:
-  Without --memory it shares the quota around it. With --memory it has a quota of its own, at most as large as the one
-  around it. What it uses then counts against its own quota only, not against the one around it as well, so that together
-  they may use more than the outer quota. --device may only choose among the devices that CUDA_VISIBLE_DEVICES names
+  Without limits of its own it shares the ones around it. With --memory, --cores, --policy or --priority it has its own, at
+  most as large as those around it, and keeps the values around it for what it leaves out. What it uses then counts against
+  its own limits only, not against those around it as well, so that together they may use more. --device may only choose among the devices that CUDA_VISIBLE_DEVICES names
   already.
 
 What is not held:
   Programs that the dynamic loader does not preload into: statically linked ones, and set-user-ID ones. Programs that
   remove LD_PRELOAD or the limit from their environment. Use containers against those who want to get around a quota.
+  Copies between the host and the device, and functions on the host, do not count as compute.
 
-The command inherits one open file beyond its own: while a process has it, no other run removes the quota's accounting
-file, which lies in $XDG_RUNTIME_DIR/hami, else /dev/shm/hami-UID, else $TMPDIR/hami-UID or /tmp/hami-UID.
+The command inherits one open file beyond its own: while a process has it, no other run removes the accounting file and
+the file of limits beside it, which lie in $XDG_RUNTIME_DIR/hami, else /dev/shm/hami-UID, else $TMPDIR/hami-UID or /tmp/hami-UID.
 
 Exit status: that of CMD; 2 for wrong usage, 125 when hami itself fails, 126 when CMD cannot be executed, 127 when it
 cannot be found.";
@@ -125,21 +144,18 @@ pub fn main(options: Options) -> ExitCode {
 }
 
 impl Options {
-    /// What the parser cannot see: options that are not there yet, and wishes that the environment forbids.
+    /// What the parser cannot see: wishes that the environment forbids.
     fn check(&self, inherited: &Environment) -> Result<(), String> {
-        let later = [("--cores", &self.cores), ("--policy", &self.policy), ("--priority", &self.priority)];
-        for (name, value) in later {
-            if let Some(value) = value {
-                return Err(format!(
-                    "{name} {}: this version does not limit compute, so it would have no effect; leave it out",
-                    value.display()
-                ));
-            }
-        }
         if let Some(bytes) = self.memory {
             memory::refuse_wider(bytes, inherited)?;
         }
+        self.share().refuse_wider(inherited)?;
         devices::refuse_wider(&self.device, inherited)
+    }
+
+    /// The share of compute asked for.
+    fn share(&self) -> compute::Share {
+        compute::Share { cores: self.cores, policy: self.policy, priority: self.priority }
     }
 
     /// Sets up the environment and becomes the command; the exit status if the command cannot be run.
@@ -149,14 +165,18 @@ impl Options {
         if !self.device.is_empty() {
             environment.insert(variables::VISIBLE_DEVICES.into(), self.device.join(",").into());
         }
-        let region = match self.memory {
-            None => None,
-            Some(bytes) => {
-                let region = region::prepare(&environment)?;
+        let share = self.share();
+        let region = if self.memory.is_some() || share.is_asked() {
+            let compute::Share { cores, policy, priority } = share;
+            let region = region::prepare(&environment, Limit { memory: self.memory, cores, policy, priority })?;
+            if let Some(bytes) = self.memory {
                 memory::limit(bytes, &mut environment);
-                environment.insert(variables::SHARED_CACHE.into(), region.path().into());
-                Some(region)
             }
+            share.limit(&mut environment);
+            environment.insert(variables::SHARED_CACHE.into(), region.path().into());
+            Some(region)
+        } else {
+            None
         };
         let status = exec::exec(&self.command, &environment);
         if let Some(region) = region {

@@ -98,6 +98,30 @@ fn limits_of_single_devices_give_way_to_the_one_asked_for() {
 }
 
 #[test]
+fn a_share_a_policy_and_a_priority_are_spelled_as_hami_spells_them() {
+    let place = Place::new();
+    let names = ["CUDA_DEVICE_SM_LIMIT", "GPU_CORE_UTILIZATION_POLICY", "CUDA_TASK_PRIORITY"];
+    let cases: [(&[&str], [Option<&str>; 3]); 5] = [
+        (&["--cores", "30"], [Some("30"), None, None]),
+        (&["--cores", "12.50"], [Some("12.5"), None, None]),
+        (&["--cores", "250"], [Some("0"), None, None]),
+        (&["--cores=7.05", "--policy", "FORCE", "--priority", "0"], [Some("7.05"), Some("fixed-share"), Some("0")]),
+        (&["--policy", "best-effort"], [None, Some("best-effort"), None]),
+    ];
+    for (options, values) in cases {
+        let mut run = place.hami_run([options, &["--", "env", "-0"]].concat());
+        let seen = environment(&mut run);
+        assert_eq!(names.map(|name| value(&seen, name)), values, "{options:?}");
+        assert_eq!(value(&seen, "CUDA_DEVICE_MEMORY_LIMIT"), None);
+        assert!(value(&seen, "CUDA_DEVICE_MEMORY_SHARED_CACHE").is_some(), "programs share the cap in a region");
+    }
+    let mut run = place.hami_run(["--cores", "30", "--", "env", "-0"]);
+    let seen = environment(run.env("CUDA_DEVICE_SM_LIMIT_0", "40").env("CUDA_DEVICE_SM_LIMIT_X", "x"));
+    assert_eq!(value(&seen, "CUDA_DEVICE_SM_LIMIT_0"), None);
+    assert_eq!(value(&seen, "CUDA_DEVICE_SM_LIMIT_X"), Some("x"), "not a variable of ours");
+}
+
+#[test]
 fn without_a_size_the_quota_around_the_run_stays_with_its_region() {
     let place = Place::new();
     let mut run = place.hami_run(["--", "env", "-0"]);

@@ -24,11 +24,75 @@ fn devices_that_cannot_be_read() {
 }
 
 #[test]
-fn options_that_this_version_does_not_enforce() {
+fn shares_policies_and_priorities_that_cannot_be_read() {
     let place = Place::new();
-    for (option, value) in [("--cores", "50"), ("--policy", "fixed-share"), ("--priority", "0"), ("--priority", "-1")] {
-        let output = place.run([option, value, "--memory", "1g", "--", "echo", "ran"]);
-        assert_refused(&output, 2, &[&format!("{option} {value}"), "this version does not limit compute"]);
+    for text in ["x", "-1", "50%", "", "0.001", "1e1"] {
+        let output = place.run(["--cores", text, "--", "echo", "ran"]);
+        assert_refused(&output, 2, &["--cores", &format!("'{text}'"), "12.5", "0, and 100 or more, mean no limit"]);
+    }
+    for text in ["hard", "", "-1", "fixed"] {
+        let output = place.run(["--cores", "30", "--policy", text, "--", "echo", "ran"]);
+        assert_refused(&output, 2, &["--policy", &format!("'{text}'"), "fixed-share", "burst-share", "best-effort"]);
+    }
+    for text in ["10", "-1", "high", "", "0.5"] {
+        let output = place.run(["--cores", "30", "--priority", text, "--", "echo", "ran"]);
+        assert_refused(&output, 2, &["--priority", &format!("'{text}'"), "from 0 to 9"]);
+    }
+}
+
+#[test]
+fn a_policy_without_a_share_to_hold() {
+    let place = Place::new();
+    for (policy, cores) in [("fixed-share", None), ("burst-share", None), ("burst-share", Some("0"))] {
+        let cores = cores.map_or(vec![], |cores| vec!["--cores", cores]);
+        let output = place.run([&cores[..], &["--policy", policy, "--", "echo", "ran"]].concat());
+        assert_refused(&output, 2, &[&format!("--policy {policy}"), "no share to hold", "--cores"]);
+    }
+    for policy in ["best-effort", "disable"] {
+        assert!(place.run(["--policy", policy, "--", "true"]).status.success(), "{policy}");
+    }
+}
+
+#[test]
+fn a_share_wider_than_the_one_around_it() {
+    let place = Place::new();
+    let refused = |around: &[(&str, &str)], asked: &[&str], words: &[&str]| {
+        let run = || {
+            let mut run = place.hami_run([asked, &["--", "echo", "ran"]].concat());
+            run.envs(around.iter().copied());
+            run.output().expect("hami")
+        };
+        assert_refused(&run(), 2, words);
+    };
+    let allowed = |around: &[(&str, &str)], asked: &[&str]| {
+        let mut run = place.hami_run([asked, &["--", "true"]].concat());
+        let output = run.envs(around.iter().copied()).output().expect("hami");
+        assert!(output.status.success(), "{around:?} {asked:?}: {}", stderr(&output));
+    };
+    let half = ("CUDA_DEVICE_SM_LIMIT", "50");
+    let third = ("CUDA_DEVICE_SM_LIMIT_3", "33.3");
+    let policy = |name| ("GPU_CORE_UTILIZATION_POLICY", name);
+    refused(&[half], &["--cores", "50.01"], &["--cores 50.01", "CUDA_DEVICE_SM_LIMIT=50"]);
+    refused(&[half], &["--cores", "0"], &["--cores 0 (no limit)", "CUDA_DEVICE_SM_LIMIT=50"]);
+    refused(&[half, third], &["--cores", "40"], &["--cores 40", "CUDA_DEVICE_SM_LIMIT_3=33.3"]);
+    allowed(&[half, third], &["--cores", "33.3"]);
+    allowed(&[half, policy("disable")], &["--cores", "90"]);
+    allowed(&[("CUDA_DEVICE_SM_LIMIT", "0")], &["--cores", "90"]);
+    refused(&[half], &["--policy", "burst-share"], &["--policy burst-share", "CUDA_DEVICE_SM_LIMIT=50 (fixed-share)"]);
+    refused(&[half, policy("force")], &["--policy", "disable"], &["--policy disable", "=force (fixed-share)"]);
+    refused(
+        &[policy("best-effort")],
+        &["--cores", "9", "--policy", "force"],
+        &["--policy fixed-share", "=best-effort"],
+    );
+    allowed(&[half, policy("burst-share")], &["--policy", "best-effort"]);
+    allowed(&[half, policy("burst-share")], &["--policy", "fixed-share"]);
+    refused(&[half], &["--priority", "0"], &["--priority 0", "1, by CUDA_DEVICE_SM_LIMIT=50"]);
+    refused(&[("CUDA_TASK_PRIORITY", "2")], &["--priority", "1"], &["--priority 1", "2, by CUDA_TASK_PRIORITY=2"]);
+    allowed(&[half], &["--priority", "1"]);
+    allowed(&[], &["--priority", "0"]);
+    for (name, value) in [("CUDA_DEVICE_SM_LIMIT", "lots"), ("CUDA_TASK_PRIORITY", "high"), policy("hard")] {
+        refused(&[(name, value)], &["--cores", "10"], &[&format!("{name}={value:?}"), "cannot be read"]);
     }
 }
 

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use shared_region::limits::{self, Limit, Limits};
+use shared_region::share::Policy;
+
 use common::{Place, assert_refused, stderr, stdout};
 
 const PRINT_REGION: [&str; 5] = ["--memory", "1g", "--", "printenv", "CUDA_DEVICE_MEMORY_SHARED_CACHE"];
@@ -60,6 +63,26 @@ fn a_run_removes_what_nobody_uses_and_nothing_else() {
         assert!(Instant::now() < deadline, "its run was killed");
         place.run(PRINT_REGION);
     }
+}
+
+#[test]
+fn what_was_asked_for_stands_in_the_limits_beside_the_region_and_goes_with_it() {
+    let place = Place::new();
+    let options = ["--memory", "1g", "--cores", "12.5", "--policy", "burst-share", "--priority", "2"];
+    let print = ["--", "printenv", "CUDA_DEVICE_MEMORY_SHARED_CACHE"];
+    let region = PathBuf::from(stdout(&place.run([&options[..], &print[..]].concat())).trim_end());
+    let limits = Limits::open(&region).expect("a readable file").expect("a file");
+    let (memory, cores, policy) = (Some(1 << 30), Some(1250), Some(Policy::BurstShare));
+    assert_eq!(limits.of([7; 16]).expect("limits"), Limit { memory, cores, policy, priority: Some(2) });
+    let path = limits::path_of(&region);
+    assert_eq!(path.metadata().expect("the file").mode() & 0o777, 0o600);
+    drop(limits);
+
+    let next = PathBuf::from(stdout(&place.run(PRINT_REGION)).trim_end());
+    assert!(!path.exists() && !region.exists(), "nobody uses them");
+    let limits = Limits::open(&next).expect("a readable file").expect("a file");
+    let memory = Limit { memory: Some(1 << 30), ..Limit::default() };
+    assert_eq!(limits.of([7; 16]).expect("limits"), memory, "what was not asked for is left to the environment");
 }
 
 #[test]

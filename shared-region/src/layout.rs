@@ -6,6 +6,7 @@
 
 use core::mem::{align_of, offset_of, size_of};
 
+use crate::file::{Head, Kind};
 use crate::ledger::Record;
 use crate::sync::{AtomicU32, AtomicU64, AtomicU128};
 
@@ -14,24 +15,25 @@ pub const MAX_DEVICES: usize = 32;
 /// Processes that can hold device memory in one region at the same time. Slots of the dead are used again.
 pub const MAX_SLOTS: usize = 1024;
 
-/// First eight bytes of a region file: "HAMI-RGN" in little-endian order.
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"HAMI-RGN");
 /// Version of this layout.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+
+/// A region file, for whoever opens one.
+pub(crate) static KIND: Kind = Kind {
+    name: "region",
+    magic: *b"HAMI-RGN",
+    version: VERSION,
+    layout_hash: LAYOUT_HASH,
+    size: SIZE,
+    set_aside: offset_of!(Layout, slots),
+};
 
 /// First page of the file.
 #[repr(C, align(4096))]
 pub(crate) struct Header {
-    /// [`MAGIC`]. Writer: creator.
-    pub magic: AtomicU64,
-    /// [`VERSION`]. Writer: creator.
-    pub version: AtomicU32,
-    /// Slots ever used, as an upper bound for whoever walks them; only grows. Writer: owner, with `fetch_max`.
-    pub slots_used: AtomicU32,
-    /// Size of the file in bytes. Writer: creator.
-    pub size: AtomicU64,
-    /// [`LAYOUT_HASH`]. Writer: creator.
-    pub layout_hash: AtomicU64,
+    /// Kind, version, size; `own` is the number of slots ever used, as an upper bound for whoever walks them, and only
+    /// grows. Writer: creator; of `own` the owner, with `fetch_max`.
+    pub head: Head,
 }
 
 /// One device: in the order in which processes of the tenant met them, found by UUID.
@@ -44,7 +46,15 @@ pub(crate) struct Device {
     /// Bytes that one context of a process takes on this device, as first measured; 0 while unknown.
     /// Writer: anybody, by compare-and-swap from 0; back to 0 by who finds itself the only user of the file.
     pub context_bytes: AtomicU64,
+    /// Until when the tenant's use of the device is paid for, and the cap that it was paid at: see [`crate::bucket`].
+    /// On a cache line of its own: charging compute does not disturb who charges memory. Writer: anybody, by
+    /// compare-and-swap.
+    pub paid: Line<AtomicU128>,
 }
+
+/// Something on a cache line of its own.
+#[repr(C, align(64))]
+pub(crate) struct Line<T>(pub T);
 
 /// One process.
 #[repr(C, align(64))]
@@ -85,11 +95,13 @@ pub(crate) const LAYOUT_HASH: u64 = fnv1a(&[
     Record::OFFSETS[0],
     Record::OFFSETS[1],
     Record::OFFSETS[2],
-    offset_of!(Header, magic),
-    offset_of!(Header, version),
-    offset_of!(Header, slots_used),
-    offset_of!(Header, size),
-    offset_of!(Header, layout_hash),
+    offset_of!(Device, paid),
+    offset_of!(Header, head),
+    offset_of!(Head, magic),
+    offset_of!(Head, version),
+    offset_of!(Head, own),
+    offset_of!(Head, size),
+    offset_of!(Head, layout_hash),
     VERSION as usize,
 ]);
 
@@ -102,19 +114,8 @@ const _: () = {
     assert!(MAX_SLOTS <= 1 << 16);
 };
 
-/// What a new file begins with; the rest of it is zeros.
-pub(crate) fn first_bytes() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    let mut put = |offset: usize, value: &[u8]| bytes[offset..offset + value.len()].copy_from_slice(value);
-    put(offset_of!(Header, magic), &MAGIC.to_ne_bytes());
-    put(offset_of!(Header, version), &VERSION.to_ne_bytes());
-    put(offset_of!(Header, size), &(SIZE as u64).to_ne_bytes());
-    put(offset_of!(Header, layout_hash), &LAYOUT_HASH.to_ne_bytes());
-    bytes
-}
-
 /// FNV-1a, 64 bits, over the numbers' bytes.
-const fn fnv1a(numbers: &[usize]) -> u64 {
+pub(crate) const fn fnv1a(numbers: &[usize]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;
     while i < numbers.len() {

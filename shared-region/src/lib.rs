@@ -4,6 +4,15 @@
 //! Taking and giving back bytes is lock-free: a process that is stopped or killed at any instruction delays nobody, and
 //! what it held comes back at the next need. `docs/region.md` explains the protocol; [`ledger`] holds it.
 
+/// A tenant's cap on a device's time.
+#[cfg(not(loom))]
+pub mod bucket;
+/// The clock of all compute accounts.
+#[cfg(not(loom))]
+pub mod clock;
+/// Creating, opening and checking the files that processes share.
+#[cfg(not(loom))]
+mod file;
 #[cfg(all(feature = "kill-points", not(loom)))]
 mod kill;
 #[cfg(all(feature = "kill-points", loom))]
@@ -14,8 +23,11 @@ mod kill;
 pub mod layout;
 /// The protocol: take bytes, give them back, recover those of the dead. Pure atomics, model-checked.
 pub mod ledger;
+/// Limits that may change while the programs run that they hold for.
 #[cfg(not(loom))]
-/// Creating, opening and checking the file.
+pub mod limits;
+/// The region file: opening it, and its devices.
+#[cfg(not(loom))]
 mod map;
 #[cfg(not(loom))]
 /// One process's place in a region, and the question whether another's owner still lives.
@@ -23,6 +35,8 @@ mod member;
 /// The slots of the dead: giving back what they held, and taking one over.
 #[cfg_attr(loom, expect(dead_code, reason = "its model is that of all states"))]
 mod recovery;
+/// Shares of compute as people write them: one parser for the library and the commands that set its limits.
+pub mod share;
 /// Sizes of memory as people write them: one parser for the library and the commands that set its limits.
 pub mod size;
 /// The memory of the exploration of all states.
@@ -30,15 +44,20 @@ pub mod size;
 mod states;
 /// The only place that names atomic types: real ones, or those of a model check.
 mod sync;
+/// Who may use a device now, across all tenants that share it.
+#[cfg(not(any(loom, states)))]
+pub mod turns;
 /// Locks on bytes of the file: who owns a slot, who uses the file at all.
 #[cfg(not(loom))]
 mod use_lock;
 
 #[cfg(not(loom))]
+pub use file::{Access, FileError};
+#[cfg(not(loom))]
 pub use layout::{MAX_DEVICES, MAX_SLOTS};
 pub use ledger::OverLimit;
 #[cfg(not(loom))]
-pub use map::{Access, Region, RegionError};
+pub use map::{Region, RegionError};
 #[cfg(not(loom))]
 pub use member::{Member, Swept};
 

@@ -40,24 +40,21 @@ impl Region {
         if self.joined.load(Ordering::Relaxed) != 0 {
             return Err(RegionError::AlreadyJoined { path: self.path().to_owned() });
         }
-        if !self.descriptor_is_ours() {
+        if !self.opened().descriptor_is_ours() {
             let source = io::Error::from_raw_os_error(libc::EBADF);
-            return Err(RegionError::Io { path: self.path().to_owned(), what: "use the descriptor of", source });
+            return Err(self.opened().io_error("use the descriptor of")(source).into());
         }
         let slots = &self.layout().slots;
         for (slot, entry) in slots.iter().enumerate() {
-            let owned = use_lock::own_slot(self.file(), slot).map_err(|source| RegionError::Io {
-                path: self.path().to_owned(),
-                what: "lock a slot",
-                source,
-            })?;
+            let owned = use_lock::own_slot(self.opened().file(), slot);
+            let owned = owned.map_err(self.opened().io_error("lock a slot"))?;
             if !owned {
                 continue;
             }
-            self.set_aside(entry)?;
+            self.opened().set_aside(entry)?;
             // Relaxed: an upper bound for those who walk. A process that misses the newest slot sees it next time, and
             // it holds nothing yet.
-            self.layout().header.slots_used.fetch_max(slot as u32 + 1, Ordering::Relaxed);
+            self.layout().header.head.own.fetch_max(slot as u32 + 1, Ordering::Relaxed);
             let cursors = recovery::take_over(|device| self.ledger(device), slot as u16, &entry.generation);
             entry.pid.store(std::process::id(), Ordering::Relaxed); // for display
             self.joined.store(1, Ordering::Relaxed);
@@ -70,11 +67,11 @@ impl Region {
     /// anything; takes no lock, and may run in any number of processes at once.
     pub fn sweep(&self, own: Option<&Member>) -> Swept {
         let mut swept = Swept::default();
-        if !self.descriptor_is_ours() {
+        if !self.opened().descriptor_is_ours() {
             return swept;
         }
         // Relaxed: see `join`.
-        let used = (self.layout().header.slots_used.load(Ordering::Relaxed) as usize).min(MAX_SLOTS);
+        let used = (self.layout().header.head.own.load(Ordering::Relaxed) as usize).min(MAX_SLOTS);
         for (slot, entry) in self.layout().slots[..used].iter().enumerate() {
             if own.is_some_and(|own| usize::from(own.slot) == slot) {
                 continue;
@@ -84,7 +81,7 @@ impl Region {
                 MAX_DEVICES,
                 slot as u16,
                 &entry.generation,
-                || use_lock::slot_is_unowned(self.file(), slot),
+                || use_lock::slot_is_unowned(self.opened().file(), slot),
             );
             if bytes > 0 {
                 swept.bytes = swept.bytes.saturating_add(bytes); // as in `sweep_slot`
@@ -97,7 +94,7 @@ impl Region {
     /// Living processes that hold memory, with their PIDs as they see them, and what they hold of a device.
     pub fn holders(&self, device: usize) -> Vec<(u32, u64)> {
         // Relaxed: see `join`; the PID is for display.
-        let used = (self.layout().header.slots_used.load(Ordering::Relaxed) as usize).min(MAX_SLOTS);
+        let used = (self.layout().header.head.own.load(Ordering::Relaxed) as usize).min(MAX_SLOTS);
         self.layout().slots[..used]
             .iter()
             .enumerate()

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::map::RegionError;
+use crate::file::{FileError, Kind};
 
 /// The byte that everybody who has the file open locks with others, and whoever removes it locks alone.
 const USE_BYTE: libc::off_t = (1 << 40) - 1;
@@ -75,8 +75,8 @@ pub(crate) enum Shared {
 
 /// Counts this opened file among the users of the region at `path`. Keeps nobody out; waits, for a bounded time, only for
 /// somebody who is removing the file, which happens only to files without users.
-pub(crate) fn share(file: &File, path: &Path) -> Result<Shared, RegionError> {
-    let failed = |what: &'static str| move |source| RegionError::Io { path: path.to_owned(), what, source };
+pub(crate) fn share(kind: &Kind, file: &File, path: &Path) -> Result<Shared, FileError> {
+    let failed = |what: &'static str| kind.io_error(path, what);
     for _ in 0..PATIENCE {
         if try_lock(file, libc::F_RDLCK, USE_BYTE).map_err(failed("lock"))? {
             let own = file.metadata().map_err(failed("examine"))?;
@@ -96,4 +96,25 @@ pub(crate) fn share(file: &File, path: &Path) -> Result<Shared, RegionError> {
 /// Tries to become the only user.
 pub(crate) fn alone(file: &File) -> io::Result<bool> {
     try_lock(file, libc::F_WRLCK, USE_BYTE)
+}
+
+/// Takes the lock of the only user, if need be after waiting for a second; `None`: somebody else has it.
+pub(crate) fn keep_others_out(file: &File) -> io::Result<Option<KeptOut<'_>>> {
+    for _ in 0..10 * PATIENCE {
+        if alone(file)? {
+            return Ok(Some(KeptOut(file)));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(None)
+}
+
+/// The lock of the only user, until this is dropped.
+pub(crate) struct KeptOut<'a>(&'a File);
+
+impl Drop for KeptOut<'_> {
+    fn drop(&mut self) {
+        // It was just held; what cannot be given back ends with the file.
+        let _given_back = try_lock(self.0, libc::F_UNLCK, USE_BYTE);
+    }
 }

@@ -71,12 +71,12 @@ struct books {
     unsigned contexts;
 };
 
-/* Asks `simgpu --books`, which the variable SIMGPU names, in an environment without preload. */
-static inline struct books books(void) {
+/* What `simgpu --books` prints, which the variable SIMGPU names, in an environment without preload. */
+static inline void books_text(char *text, size_t room) {
     extern char **environ;
     const char *program = getenv("SIMGPU");
     if (!program) die("SIMGPU does not name the program that knows the books");
-    char *clean[4096], text[1 << 16], *arguments[] = {(char *)program, "--books", NULL};
+    char *clean[4096], *arguments[] = {(char *)program, "--books", NULL};
     size_t kept = 0, length = 0;
     for (char **variable = environ; *variable && kept < 4095; variable++)
         if (strncmp(*variable, "LD_PRELOAD=", 11) != 0) clean[kept++] = *variable;
@@ -90,13 +90,17 @@ static inline struct books books(void) {
     if ((errno = posix_spawn(&child, program, &actions, NULL, arguments, clean)) != 0) die("%s: %m", program);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
-    for (ssize_t more; length < sizeof text - 1 && (more = read(ends[0], text + length, sizeof text - 1 - length)) > 0;)
+    for (ssize_t more; length < room - 1 && (more = read(ends[0], text + length, room - 1 - length)) > 0;)
         length += (size_t)more;
     text[length] = 0;
     close(ends[0]);
     if (waitpid(child, &status, 0) != child || status != 0) die("%s --books: status %d: %s", program, status, text);
+}
 
+static inline struct books books(void) {
+    char text[1 << 16];
     struct books found = {0};
+    books_text(text, sizeof text);
     char *at = strstr(text, "\"used_bytes\":"), *end = strstr(text, "\"total_bytes\":");
     if (!at || !end || strstr(end + 1, "\"total_bytes\":")) die("books of other than one device: %s", text);
     found.device = strtoull(at + 13, NULL, 10);

@@ -3,6 +3,7 @@
 pub mod artefacts;
 pub mod audit;
 pub mod cast;
+pub mod cores;
 pub mod poll;
 pub mod program;
 pub mod run;

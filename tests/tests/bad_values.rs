@@ -23,6 +23,10 @@ const UNREADABLE: &[(&str, &str)] = &[
     ("CUDA_DEVICE_SM_LIMIT", "abc"),
     ("CUDA_DEVICE_SM_LIMIT", "-5"),
     ("CUDA_DEVICE_SM_LIMIT_1", "50%"),
+    ("CUDA_DEVICE_SM_LIMIT", "0.001"),
+    ("GPU_CORE_UTILIZATION_POLICY", "hard"),
+    ("CUDA_TASK_PRIORITY", "high"),
+    ("CUDA_TASK_PRIORITY", "10"),
 ];
 
 fn in_simulation(run: Run) -> Output {

@@ -35,11 +35,12 @@ fn exports() -> BTreeSet<String> {
     symbols.map(|symbol| elf.dynstrtab.get_at(symbol.st_name).expect("a name").to_owned()).collect()
 }
 
-/// Each answer of both forms of `cuGetProcAddress`, without us and under a quota, for all names of the driver.
+/// Each answer of both forms of `cuGetProcAddress`, without us and under a quota, for all names of the driver and of later ones.
 fn answers(driver: &str) -> (Vec<String>, Vec<String>) {
     let program = cuda_program("proc_addresses");
-    let names: BTreeSet<_> =
-        symbols::CUDA_550.lines().map(base).chain(["cuMemAlloc_v2", "cuNoSuchThing", "cu"]).collect();
+    let newer = symbols::CUDA_13_5.lines().filter_map(|line| line.split(' ').next());
+    let all = symbols::CUDA_550.lines().chain(newer).map(base);
+    let names: BTreeSet<_> = all.chain(["cuMemAlloc_v2", "cuNoSuchThing", "cu"]).collect();
     let file = program.folder().join("names");
     std::fs::write(&file, names.into_iter().collect::<Vec<_>>().join("\n")).expect("a file in our own folder");
     let run = Run::new(program.path()).arg(&file).args(VERSIONS);

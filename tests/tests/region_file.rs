@@ -213,7 +213,9 @@ fn region_file(case: &str) -> Output {
     if case == "descriptors" {
         assert_eq!(output.stderr.lines().count(), 1, "{output}");
         assert!(
-            output.stderr.contains(&format!("region {}: cannot open: Too many open files", tenant.region().display())),
+            output
+                .stderr
+                .contains(&format!("file {}.limits: cannot open: Too many open files", tenant.region().display())),
             "{output}"
         );
     } else {

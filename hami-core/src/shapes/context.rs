@@ -9,18 +9,17 @@ use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUctxCreateParams, CUdevice, CU
 
 use shared_region::Region;
 
-use super::{REFUSED, overhead, refused};
+use super::{REFUSED, capture, overhead, refused};
 use crate::guard::{self, Inside};
 use crate::measure::{Before, Took};
 use crate::private::{Charged, Private};
 use crate::tenant::{self, Quota, Tenant};
-use crate::{current, measure, vendor};
+use crate::{compute, current, measure, vendor};
 
 /// cuInit: the region's file is opened before the driver opens its own, so that at death the kernel, which closes the
 /// newest first, frees the device's memory before it says that we are dead.
 pub(crate) fn init(original: unsafe extern "C" fn(c_uint) -> CUresult, flags: c_uint) -> CUresult {
     if let Some(tenant) = tenant::get()
-        && tenant.limits_memory()
         && let Some(_inside) = Inside::enter()
     {
         tenant.region();
@@ -75,7 +74,7 @@ fn lives_already(tenant: &Tenant, kind: Kind, device: CUdevice) -> bool {
 /// Waits, for a bounded time, only while there is no room and that may change by itself: others are measuring what a
 /// context takes and have taken plenty for theirs, or another thread is making this very primary context.
 fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: CUdevice) -> Option<Reservation> {
-    if quota.limit == 0 {
+    if quota.limit() == 0 {
         return None;
     }
     // Not asked for before there is something to wait for: the clock is a page of its own.
@@ -85,7 +84,7 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
             return Some(Reservation::LivesAlready);
         }
         let known = region.context_bytes(quota.device);
-        let wanted = known.unwrap_or(LIKELY_MOST.min(quota.limit));
+        let wanted = known.unwrap_or(LIKELY_MOST.min(quota.limit()));
         // While one thread measures its context, no other makes one: their figures would be mixed. Counted before it is
         // taken: whoever finds no room because of this knows that it is for the same context.
         let in_time = started.is_none_or(|started: Instant| started.elapsed() < PATIENCE);
@@ -103,7 +102,7 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
         let used = region.used(quota.device);
         let measured_soon = known.is_none() && (making || used > tenant.held(quota.device));
         let made_soon = kind == Kind::Primary && making;
-        let room_by_now = used.checked_add(wanted).is_some_and(|sum| sum <= quota.limit);
+        let room_by_now = used.checked_add(wanted).is_some_and(|sum| sum <= quota.limit());
         let changes = measured_soon || made_soon || room_by_now || lives_already(tenant, kind, device);
         if changes && started.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
             // Never without a pause: that there is room helps nobody who has no slot in the region.
@@ -111,7 +110,7 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
             continue;
         }
         // The size is unknown and nobody will tell: whatever is left has to do, or the context goes again.
-        let left = quota.limit.saturating_sub(used);
+        let left = quota.limit().saturating_sub(used);
         count_making(tenant, device, 1);
         if known.is_none() && left > 0 && tenant.take(quota, left) {
             return Some(Reservation::Unknown(left));
@@ -125,8 +124,9 @@ fn reserve(tenant: &Tenant, region: &Region, quota: &Quota, kind: Kind, device: 
 fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: &dyn Fn() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
-    tenant.mention_what_has_no_effect();
-    let Some(quota) = tenant.of_ordinal(device) else { return inside.driver(call) };
+    let Some(quota) = tenant.of_ordinal(device) else {
+        return make_uncharged(tenant, &mut inside, kind, device, out, call);
+    };
     let Some(region) = tenant.region() else { return REFUSED };
     let Some(reserved) = reserve(tenant, region, quota, kind, device) else { return refused(tenant, quota) };
     if matches!(reserved, Reservation::LivesAlready) {
@@ -156,6 +156,26 @@ fn make(kind: Kind, device: CUdevice, out: *mut CUcontext, call: &dyn Fn() -> CU
     });
     count_making(tenant, device, -1);
     count_user(tenant, kind, device, result);
+    result
+}
+
+/// Makes a context on a device whose memory is not limited. Where work on it may be gated, the primary one's handle is kept.
+fn make_uncharged(
+    tenant: &Tenant,
+    inside: &mut Inside,
+    kind: Kind,
+    device: CUdevice,
+    out: *mut CUcontext,
+    call: &dyn Fn() -> CUresult,
+) -> CUresult {
+    let result = inside.driver(call);
+    if kind == Kind::Primary && result == CUDA_SUCCESS && tenant.may_gate() {
+        guard::bookkeeping(|| {
+            // SAFETY: after success the driver has written `out`.
+            tenant.private().primary.insert(device as u64, unsafe { out.read() } as usize);
+        });
+        count_user(tenant, kind, device, result);
+    }
     result
 }
 
@@ -292,6 +312,7 @@ fn gone(tenant: &Tenant, private: &mut Private, context: usize) -> Option<usize>
         private.give(tenant.region(), device, bytes + lived_in_it);
     }
     current::context_destroyed();
+    capture::context_gone(private, context);
     charged.map(|charged| charged.device)
 }
 
@@ -333,6 +354,7 @@ pub(crate) fn release(device: CUdevice, for_all: bool, call: impl FnOnce() -> CU
         // Where others use it, it stays, and their frees go on meanwhile.
         if let Some(context) = context.filter(|_| for_all || users <= 1) {
             private.books.context_may_go(context);
+            compute::context_destroyed(context);
         }
         context
     };
@@ -465,6 +487,7 @@ pub(crate) fn destroy(original: unsafe extern "C" fn(CUcontext) -> CUresult, con
 fn end(tenant: &'static Tenant, context: CUcontext, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(mut inside) = Inside::enter() else { return call() };
     tenant.private().books.context_may_go(context as usize);
+    compute::context_destroyed(context as usize);
     let result = inside.driver(call);
     guard::bookkeeping(|| {
         let mut private = tenant.private();

@@ -13,16 +13,17 @@ use core::sync::atomic::Ordering;
 use ffi_headers::cuda::{
     CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT, CU_GRAPH_NODE_TYPE_GRAPH,
     CU_GRAPH_NODE_TYPE_MEM_ALLOC, CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD, CUDA_GRAPH_INSTANTIATE_PARAMS,
-    CUDA_MEM_ALLOC_NODE_PARAMS, CUDA_SUCCESS, CUdevice, CUgraph, CUgraphExec, CUgraphMem_attribute, CUgraphNode,
-    CUresult, CUstream,
+    CUDA_MEM_ALLOC_NODE_PARAMS, CUDA_SUCCESS, CUdevice, CUgraph, CUgraphExec, CUgraphExecUpdateResult,
+    CUgraphMem_attribute, CUgraphNode, CUresult, CUstream,
 };
 
 use super::{device_at, pool, refused};
 use crate::books;
+use crate::compute::{Command, Queue};
 use crate::guard::{self, Inside};
 use crate::private::{Exec, Private};
 use crate::tenant::{self, Quota, Tenant};
-use crate::vendor;
+use crate::{compute, vendor};
 
 /// Graphs within graphs that are looked into; CUDA itself nests less.
 const DEEPEST: u32 = 64;
@@ -90,13 +91,13 @@ fn settle(tenant: &Tenant, private: &mut Private, quota: &'static Quota, device:
     tenant.settle(private, quota.device, before + taken, now);
 }
 
-/// Runs `call`, which gives memory to an executable graph with these needs. `backed`: it has had it already.
+/// Runs `send`, which gives memory to an executable graph with these needs. `backed`: it has had it already.
 fn back(
     tenant: &'static Tenant,
     inside: &mut Inside,
     needs: &[(CUdevice, u64)],
     backed: bool,
-    call: impl FnOnce() -> CUresult,
+    send: impl FnOnce(&mut Inside) -> CUresult,
 ) -> CUresult {
     let mut taken: Vec<(CUdevice, &'static Quota, u64)> = Vec::new();
     let mut short = None;
@@ -108,7 +109,7 @@ fn back(
             taken.push((*device, quota, 0));
         } else if pool::take(tenant, quota, *bytes) {
             taken.push((*device, quota, *bytes));
-        } else if quota.limit > 0 && *bytes <= reserved.saturating_sub(used) {
+        } else if quota.limit() > 0 && *bytes <= reserved.saturating_sub(used) {
             taken.push((*device, quota, 0)); // what others of this process's graphs have left serves
         } else {
             short = Some(quota);
@@ -116,7 +117,7 @@ fn back(
     }
     let result = match short {
         Some(quota) => refused(tenant, quota),
-        None => inside.driver(call),
+        None => send(inside),
     };
     guard::bookkeeping(|| {
         let mut private = tenant.private();
@@ -142,7 +143,11 @@ fn instantiate(exec: *mut CUgraphExec, graph: CUgraph, uploads: bool, call: impl
         let _gone = unsafe { vendor::graph_exec_destroy(exec.read()) };
         return error;
     }
-    let result = if uploads { back(tenant, &mut inside, &needs, false, call) } else { inside.driver(call) };
+    let result = if uploads {
+        back(tenant, &mut inside, &needs, false, |inside| inside.driver(call))
+    } else {
+        inside.driver(call)
+    };
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
             // SAFETY: after success the driver has written it.
@@ -198,23 +203,71 @@ pub(crate) fn instantiate_with_params(
     instantiate(exec, graph, uploads, || unsafe { original(exec, graph, params) })
 }
 
-/// cuGraphLaunch and cuGraphUpload.
-pub(crate) fn launch(
+/// cuGraphUpload: gives a graph memory before its first launch. That takes no time that is worth a wait.
+pub(crate) fn upload(
     original: unsafe extern "C" fn(CUgraphExec, CUstream) -> CUresult,
     exec: CUgraphExec,
     stream: CUstream,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
     let call = || unsafe { original(exec, stream) };
-    let Some(tenant) = tenant::get() else { return call() };
+    match with_memory(exec) {
+        Some((tenant, mut inside)) => give_memory(tenant, &mut inside, exec, |inside| inside.driver(call)),
+        None => call(),
+    }
+}
+
+/// cuGraphLaunch: one command, and memory for it if it was not uploaded.
+pub(crate) fn launch(
+    original: unsafe extern "C" fn(CUgraphExec, CUstream) -> CUresult,
+    exec: CUgraphExec,
+    stream: CUstream,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    launch_in(Queue { handle: stream, per_thread: false }, exec, || unsafe { original(exec, stream) })
+}
+
+/// cuGraphLaunch in its form for per-thread default streams.
+pub(crate) fn launch_per_thread(
+    original: unsafe extern "C" fn(CUgraphExec, CUstream) -> CUresult,
+    exec: CUgraphExec,
+    stream: CUstream,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    launch_in(Queue { handle: stream, per_thread: true }, exec, || unsafe { original(exec, stream) })
+}
+
+fn launch_in(queue: Queue, exec: CUgraphExec, call: impl FnOnce() -> CUresult) -> CUresult {
+    let command = Command::Graph { exec: exec as usize };
+    match with_memory(exec) {
+        Some((tenant, mut inside)) => {
+            give_memory(tenant, &mut inside, exec, |inside| compute::submit_inside(inside, queue, command, call))
+        }
+        None => compute::submit(queue, command, call),
+    }
+}
+
+/// The tenant, and this thread's stay in a hook, if this may be a graph with memory of its own and is about to get it.
+fn with_memory(exec: CUgraphExec) -> Option<(&'static Tenant, Inside)> {
+    let tenant = tenant::get()?;
     // Relaxed: a thread that launches a graph which another has made got its handle after this was stored.
     if !tenant.uses_graph_memory.load(Ordering::Relaxed) {
-        return call();
+        return None;
     }
-    let Some(mut inside) = Inside::enter() else { return call() };
+    let inside = Inside::enter()?;
+    tenant.private().graphs.execs.contains_key(&(exec as u64)).then_some((tenant, inside))
+}
+
+/// Runs `send`, which uploads or launches a graph with memory of its own.
+fn give_memory(
+    tenant: &'static Tenant,
+    inside: &mut Inside,
+    exec: CUgraphExec,
+    send: impl FnOnce(&mut Inside) -> CUresult,
+) -> CUresult {
     let known = tenant.private().graphs.execs.get(&(exec as u64)).cloned();
-    let Some(Exec { needs, backed }) = known else { return inside.driver(call) };
-    let result = back(tenant, &mut inside, &needs, backed, call);
+    let Some(Exec { needs, backed }) = known else { return send(inside) };
+    let result = back(tenant, inside, &needs, backed, send);
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
             if let Some(known) = tenant.private().graphs.execs.get_mut(&(exec as u64)) {
@@ -225,6 +278,35 @@ pub(crate) fn launch(
     result
 }
 
+/// cuGraphExecUpdate: the graph is another now, and its cost unknown.
+pub(crate) fn update<A>(
+    original: unsafe extern "C" fn(CUgraphExec, CUgraph, A) -> CUresult,
+    _per_thread: bool,
+    exec: CUgraphExec,
+    graph: CUgraph,
+    result: A,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let answer = unsafe { original(exec, graph, result) };
+    compute::graph_exec_destroyed(exec as usize);
+    answer
+}
+
+/// The same in its first version.
+pub(crate) fn update_with_node(
+    original: unsafe extern "C" fn(CUgraphExec, CUgraph, *mut CUgraphNode, *mut CUgraphExecUpdateResult) -> CUresult,
+    _per_thread: bool,
+    exec: CUgraphExec,
+    graph: CUgraph,
+    node: *mut CUgraphNode,
+    result: *mut CUgraphExecUpdateResult,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    let answer = unsafe { original(exec, graph, node, result) };
+    compute::graph_exec_destroyed(exec as usize);
+    answer
+}
+
 /// cuGraphExecDestroy: its memory stays reserved for other graphs.
 pub(crate) fn destroy(original: unsafe extern "C" fn(CUgraphExec) -> CUresult, exec: CUgraphExec) -> CUresult {
     // SAFETY: the program's own argument, unchanged.
@@ -232,6 +314,7 @@ pub(crate) fn destroy(original: unsafe extern "C" fn(CUgraphExec) -> CUresult, e
     let Some(tenant) = tenant::get() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let struck = tenant.private().graphs.execs.remove(&(exec as u64));
+    compute::graph_exec_destroyed(exec as usize);
     let result = inside.driver(call);
     if let Some(struck) = struck {
         guard::bookkeeping(|| {

@@ -8,7 +8,7 @@ use core::ptr;
 use ffi_headers::cuda::{CUDA_SUCCESS, CUcontext, CUdevResourceDesc, CUdevice, CUgreenCtx, CUresult};
 
 use super::context;
-use crate::{current, tenant, vendor};
+use crate::{compute, current, tenant, vendor};
 
 /// cuGreenCtxCreate: makes the primary context if that does not live yet.
 pub(crate) fn create(
@@ -47,6 +47,11 @@ pub(crate) fn destroy(original: unsafe extern "C" fn(CUgreenCtx) -> CUresult, gr
     let call = || unsafe { original(green) };
     let device = tenant::get().and_then(|tenant| tenant.private().green.remove(&(green as u64)));
     let Some(device) = device else { return call() };
+    let mut own: CUcontext = ptr::null_mut();
+    // SAFETY: writes one handle of ours; the green context lives until the call below.
+    if unsafe { vendor::ctx_from_green_ctx(&raw mut own, green) } == CUDA_SUCCESS {
+        compute::context_destroyed(own as usize);
+    }
     let result = context::release(device, false, call);
     if result == CUDA_SUCCESS {
         current::context_destroyed();

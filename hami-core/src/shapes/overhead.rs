@@ -6,11 +6,11 @@
 #![expect(unsafe_code)]
 
 use core::ffi::{c_char, c_uint, c_void};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ffi_headers::cuda::{
-    CU_LIMIT_MALLOC_HEAP_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE, CUDA_ERROR_CONTEXT_IS_DESTROYED, CUDA_SUCCESS, CUjit_option,
-    CUlibrary, CUlibraryOption, CUlimit, CUmodule, CUresult,
+    CU_LIMIT_MALLOC_HEAP_SIZE, CU_LIMIT_PRINTF_FIFO_SIZE, CUDA_ERROR_CONTEXT_IS_DESTROYED, CUDA_SUCCESS, CUfunction,
+    CUjit_option, CUlibrary, CUlibraryOption, CUlimit, CUmodule, CUresult,
 };
 
 use super::{pool, refused};
@@ -18,7 +18,7 @@ use crate::books;
 use crate::guard::{self, Inside};
 use crate::private::Private;
 use crate::tenant::{self, Measured, Quota, Tenant, coarse_clock};
-use crate::{current, measure, vendor};
+use crate::{compute, current, measure, vendor};
 
 /// How long a measurement serves where code may be loaded at any time, in nanoseconds.
 const MEASURE_INTERVAL: u64 = 10_000_000;
@@ -97,7 +97,8 @@ fn measured(call: impl FnOnce() -> CUresult, undo: Option<&dyn Fn()>) -> CUresul
     let mut result = inside.driver(call);
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
-            let over = || tenant.region().is_none_or(|region| region.used(current.quota.device) > current.quota.limit);
+            let over =
+                || tenant.region().is_none_or(|region| region.used(current.quota.device) > current.quota.limit());
             let measured = settle(tenant, current.quota).is_some();
             measured_now(current.quota);
             // What the driver loaded earlier, when it liked, may be over the quota by itself: nothing is added to it.
@@ -154,6 +155,57 @@ fn mark() {
     if let Some(tenant) = tenant::get() {
         tenant.loads.fetch_add(1, Ordering::Relaxed); // see `look`
     }
+}
+
+/// Functions that were launched since there are libraries, by handle: an open hash table, emptied when code is unloaded.
+static LAUNCHED: [AtomicUsize; 1 << LAUNCHED_BITS] = [const { AtomicUsize::new(0) }; 1 << LAUNCHED_BITS];
+const LAUNCHED_BITS: u32 = 12;
+/// Places in which a handle may be.
+const LAUNCHED_PLACES: usize = 8;
+
+/// Whether a function's first launch may bring its code to the device: there are libraries, and quotas.
+#[inline]
+pub(super) fn watches_launches() -> bool {
+    WATCHES.load(Ordering::Relaxed) // Relaxed: whoever launches a library's function has loaded it before
+}
+static WATCHES: AtomicBool = AtomicBool::new(false);
+
+/// Before a launch: with a function's first one its code may come to the device.
+#[inline]
+pub(crate) fn launching(function: CUfunction) {
+    if watches_launches() && is_first_launch(function as usize) {
+        mark();
+    }
+}
+
+/// Whether this function is not known to have been launched; it is from now on. Where there is no place for it, each launch
+/// counts as its first: that costs a measurement, and hides nothing.
+fn is_first_launch(function: usize) -> bool {
+    let hash = (function as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - LAUNCHED_BITS);
+    for step in 0..LAUNCHED_PLACES {
+        let place = &LAUNCHED[(hash as usize + step) % LAUNCHED.len()];
+        // Relaxed: each word is a handle by itself, and nothing hangs on it.
+        let known = place.load(Ordering::Relaxed);
+        if known == function {
+            return false;
+        }
+        if known == 0 {
+            match place.compare_exchange(0, function, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(other) if other == function => return false, // another thread's launch marks it
+                Err(_) => {}
+            }
+        }
+    }
+    true
+}
+
+/// Code is gone: its functions' handles may come again.
+fn forget_launches() {
+    for place in &LAUNCHED {
+        place.store(0, Ordering::Relaxed); // as in `is_first_launch`
+    }
+    compute::functions_gone();
 }
 
 /// A function with one argument that may load code.
@@ -265,6 +317,7 @@ pub(crate) fn load_library<S>(
 ) -> CUresult {
     if let Some(tenant) = tenant::get() {
         tenant.uses_libraries.store(true, Ordering::Relaxed); // see `look`
+        WATCHES.store(true, Ordering::Relaxed); // see `watches_launches`
     }
     mark();
     // SAFETY: the program's own arguments, unchanged.
@@ -275,7 +328,11 @@ pub(crate) fn load_library<S>(
 /// cuModuleUnload and cuLibraryUnload.
 pub(crate) fn unload<H>(original: unsafe extern "C" fn(H) -> CUresult, handle: H) -> CUresult {
     // SAFETY: the program's own argument, unchanged.
-    measured(|| unsafe { original(handle) }, None)
+    let result = measured(|| unsafe { original(handle) }, None);
+    if result == CUDA_SUCCESS && tenant::get().is_some() {
+        guard::bookkeeping(forget_launches);
+    }
+    result
 }
 
 /// cuCtxSetLimit: stacks, heap and printf's buffer are device memory. The last two are as large as they are set, so what they
@@ -313,7 +370,7 @@ pub(crate) fn set_limit(
         if result != CUDA_SUCCESS {
             return;
         }
-        let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit);
+        let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit());
         measured_now(quota);
         match settle(tenant, quota) {
             None => estimate(tenant, quota, more),

@@ -69,7 +69,7 @@ pub(crate) fn shrunk(tenant: &Tenant) -> bool {
     let mut less = Vec::new();
     for charge in private.pools.living() {
         let pool = charge.handle as CUmemoryPool;
-        if region.used(charge.quota.device) > charge.quota.limit {
+        if region.used(charge.quota.device) > charge.quota.limit() {
             // SAFETY: the pool lives, as in `attribute`. Only memory that nobody uses goes.
             let _as_far_as_it_goes = unsafe { vendor::mem_pool_trim_to(pool, 0) };
         }
@@ -122,7 +122,7 @@ fn allocate(
         }
         tenant.uses_pools.store(true, Ordering::Relaxed); // see `shrunk`
         let grew = settle(tenant, &mut private, number, growth);
-        let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit);
+        let over = || tenant.region().is_none_or(|region| region.used(quota.device) > quota.limit());
         if grew && over() {
             drop(private);
             // SAFETY: after success the driver has written `dptr`, and nobody else has seen it yet.
@@ -164,7 +164,7 @@ fn begin(
         }
         let reserved = attribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).unwrap_or(0);
         let used = attribute(pool, CU_MEMPOOL_ATTR_USED_MEM_CURRENT).unwrap_or(reserved);
-        if quota.limit > 0 && bytes <= reserved.saturating_sub(used) {
+        if quota.limit() > 0 && bytes <= reserved.saturating_sub(used) {
             return Some((tenant.private().pools.number(pool as u64, quota), 0));
         }
         let others = {
@@ -172,7 +172,7 @@ fn begin(
             let number = private.pools.known(pool as u64)?;
             private.pools.get(number).is_some_and(|charge| charge.in_flight > 0)
         };
-        if !others || growth > quota.limit || started.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+        if !others || growth > quota.limit() || started.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
             return None;
         }
         std::thread::sleep(Duration::from_micros(50));

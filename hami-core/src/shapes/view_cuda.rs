@@ -6,6 +6,7 @@ use ffi_headers::cuda::{CUDA_SUCCESS, CUdevice, CUresult};
 
 use super::{Bytes, overhead, pool};
 use crate::guard::{self, Inside};
+use crate::tenant::{NO_LIMIT, Quota};
 use crate::{current, tenant};
 
 /// cuMemGetInfo: `total` is the quota, `free` what is left of it for the whole tenant.
@@ -28,10 +29,13 @@ pub(crate) fn mem_info<N: Bytes>(
         Err(error) => return error,
     };
     guard::bookkeeping(|| {
+        let limit = current.quota.limit();
+        if limit == NO_LIMIT {
+            return; // what the driver said
+        }
         pool::shrunk(tenant);
         overhead::look(tenant, current.quota);
         let used = tenant.used(current.quota);
-        let limit = current.quota.limit;
         for (shown, bytes) in [(total, limit), (free, limit.saturating_sub(used))] {
             if !shown.is_null() {
                 // SAFETY: the driver has written it, so it may be written.
@@ -55,9 +59,9 @@ pub(crate) fn total_mem<N: Bytes>(
     let result = inside.driver(call);
     if result == CUDA_SUCCESS {
         guard::bookkeeping(|| {
-            if let Some(quota) = tenant.of_ordinal(device) {
+            if let Some(limit) = tenant.of_ordinal(device).map(Quota::limit).filter(|limit| *limit != NO_LIMIT) {
                 // SAFETY: the driver has written it, so it may be written.
-                unsafe { bytes.write(N::from_u64(quota.limit)) };
+                unsafe { bytes.write(N::from_u64(limit)) };
             }
         });
     }

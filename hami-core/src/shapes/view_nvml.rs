@@ -8,7 +8,7 @@ use ffi_headers::nvml::{NVML_SUCCESS, nvmlDevice_t, nvmlMemory_t, nvmlMemory_v2_
 
 use super::{overhead, pool};
 use crate::guard::{self, Inside};
-use crate::tenant::{self, Quota, Tenant};
+use crate::tenant::{self, NO_LIMIT, Quota, Tenant};
 use crate::{measure, vendor};
 
 /// Room for a UUID's text, as NVML_DEVICE_UUID_V2_BUFFER_SIZE has it.
@@ -53,12 +53,13 @@ fn shown(
     let mut result = inside.driver(call);
     if result == NVML_SUCCESS {
         guard::bookkeeping(|| match quota_of(tenant, device, total()) {
-            Ok(Some(quota)) => {
+            Ok(Some(quota)) if quota.limit() != NO_LIMIT => {
                 pool::shrunk(tenant);
                 overhead::look(tenant, quota);
-                show(quota.limit, tenant.used(quota).min(quota.limit));
+                let limit = quota.limit();
+                show(limit, tenant.used(quota).min(limit));
             }
-            Ok(None) => {}
+            Ok(_) => {} // what NVML said
             Err(error) => result = error,
         });
     }

@@ -178,12 +178,12 @@ rows! {
     account cuGraphInstantiateWithParams_ptsz as c"cuGraphInstantiateWithParams" @ 12000 per_thread
         (phGraphExec: *mut CUgraphExec, hGraph: CUgraph, instantiateParams: *mut CUDA_GRAPH_INSTANTIATE_PARAMS)
         => graph::instantiate_with_params;
-    account cuGraphUpload as c"cuGraphUpload" @ 11010 (hGraphExec: CUgraphExec, hStream: CUstream) => graph::launch;
+    account cuGraphUpload as c"cuGraphUpload" @ 11010 (hGraphExec: CUgraphExec, hStream: CUstream) => graph::upload;
     account cuGraphUpload_ptsz as c"cuGraphUpload" @ 11010 per_thread
-        (hGraphExec: CUgraphExec, hStream: CUstream) => graph::launch;
+        (hGraphExec: CUgraphExec, hStream: CUstream) => graph::upload;
     account cuGraphLaunch as c"cuGraphLaunch" @ 10000 (hGraphExec: CUgraphExec, hStream: CUstream) => graph::launch;
     account cuGraphLaunch_ptsz as c"cuGraphLaunch" @ 10000 per_thread
-        (hGraphExec: CUgraphExec, hStream: CUstream) => graph::launch;
+        (hGraphExec: CUgraphExec, hStream: CUstream) => graph::launch_per_thread;
     account cuGraphExecDestroy as c"cuGraphExecDestroy" @ 10000 (hGraphExec: CUgraphExec) => graph::destroy;
     account cuDeviceGraphMemTrim as c"cuDeviceGraphMemTrim" @ 11040 (device: CUdevice) => graph::trim;
 

@@ -60,8 +60,9 @@ fn differences(table: &str, bindings: &str) -> Vec<String> {
     written(table).into_iter().filter_map(differs).collect()
 }
 
-const TABLES: [(&str, &str); 2] = [
+const TABLES: [(&str, &str); 3] = [
     (include_str!("cuda.rs"), include_str!("../../../ffi-headers/src/cuda.rs")),
+    (include_str!("work.rs"), include_str!("../../../ffi-headers/src/cuda.rs")),
     (include_str!("nvml.rs"), include_str!("../../../ffi-headers/src/nvml.rs")),
 ];
 

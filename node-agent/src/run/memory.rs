@@ -3,7 +3,7 @@
 use shared_region::size;
 
 use super::Environment;
-use crate::variables::MEMORY_LIMIT;
+use crate::variables::{MEMORY_LIMIT, is_indexed};
 
 /// Reads `--memory`.
 pub fn parse(text: &str) -> Result<u64, String> {
@@ -12,7 +12,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 
 /// Puts a quota of `bytes` on every device into the environment.
 pub fn limit(bytes: u64, environment: &mut Environment) {
-    environment.retain(|name, _| !name.to_str().is_some_and(is_indexed));
+    environment.retain(|name, _| !name.to_str().is_some_and(|name| is_indexed(MEMORY_LIMIT, name)));
     environment.insert(MEMORY_LIMIT.into(), bytes.to_string().into());
 }
 
@@ -23,7 +23,9 @@ pub fn limit(bytes: u64, environment: &mut Environment) {
 /// What is asked for, what is in force, and where that stands.
 pub fn refuse_wider(bytes: u64, inherited: &Environment) -> Result<(), String> {
     for (name, value) in inherited {
-        let Some(name) = name.to_str().filter(|name| *name == MEMORY_LIMIT || is_indexed(name)) else { continue };
+        let Some(name) = name.to_str().filter(|name| *name == MEMORY_LIMIT || is_indexed(MEMORY_LIMIT, name)) else {
+            continue;
+        };
         let value = value.to_string_lossy();
         if value.trim().is_empty() {
             continue; // empty means unset
@@ -39,10 +41,4 @@ pub fn refuse_wider(bytes: u64, inherited: &Environment) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Whether this variable sets the limit of one device: the name, an underscore, and the device's index.
-fn is_indexed(name: &str) -> bool {
-    let index = name.strip_prefix(MEMORY_LIMIT).and_then(|rest| rest.strip_prefix('_'));
-    index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,4 +1,4 @@
-//! The region file of this run, and those that earlier runs left.
+//! The files of this run, its region and its limits, and those that earlier runs left.
 //!
 //! A region counts as used while anybody has it open. The library opens it at the first device call; until then, and
 //! between two programs of a shell, the descriptor counts that the command and all it starts inherit from here.
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::geteuid;
+use shared_region::limits::{self, Limit, LimitsWriter};
 use shared_region::{Access, Region};
 
 use super::Environment;
@@ -30,11 +31,12 @@ pub struct RunRegion {
     region: Region,
 }
 
-/// Removes what no run uses any more, and creates a region for this one.
+/// Removes what no run uses any more, and creates a region for this one, with limits beside it that may be changed while the
+/// command runs.
 ///
 /// # Errors
 /// The folder or the file that cannot be used, and why.
-pub fn prepare(environment: &Environment) -> anyhow::Result<RunRegion> {
+pub fn prepare(environment: &Environment, limit: Limit) -> anyhow::Result<RunRegion> {
     let folder = folder(environment)?;
     remove_unused(&folder);
     let number = RandomState::new().hash_one(0); // seeded from the system's random numbers
@@ -45,7 +47,14 @@ pub fn prepare(environment: &Environment) -> anyhow::Result<RunRegion> {
     duplicate(LOWEST_DESCRIPTOR)
         .or_else(|_| duplicate(3))
         .with_context(|| format!("region {}: cannot duplicate its descriptor", path.display()))?;
-    Ok(RunRegion { region })
+    let run = RunRegion { region };
+    match LimitsWriter::create(&path, Access::default()).and_then(|limits| limits.set(None, limit)) {
+        Ok(()) => Ok(run),
+        Err(error) => {
+            run.discard();
+            Err(error.into())
+        }
+    }
 }
 
 /// Removes the regions of runs whose processes have all ended. Best effort: the disk space is all that depends on it.
@@ -102,9 +111,10 @@ impl RunRegion {
         self.region.path()
     }
 
-    /// Removes the file: the command did not start.
+    /// Removes the files: the command did not start.
     pub fn discard(self) {
-        // The next run would remove it as well.
+        // The next run would remove them as well.
+        let _removed = std::fs::remove_file(limits::path_of(self.region.path()));
         let _removed = std::fs::remove_file(self.region.path());
     }
 }

@@ -13,6 +13,9 @@ const READ_BY_HAMI: &[&str] = &[
     "CUDA_VISIBLE_DEVICES",
     "CUDA_DEVICE_MEMORY_LIMIT",
     "CUDA_DEVICE_MEMORY_SHARED_CACHE",
+    "CUDA_DEVICE_SM_LIMIT",
+    "GPU_CORE_UTILIZATION_POLICY",
+    "CUDA_TASK_PRIORITY",
     "HAMI_CORE_LIBRARY",
 ];
 
@@ -37,10 +40,11 @@ impl Place {
         self.path("libhami_core.so")
     }
 
-    /// The files in the folder for regions.
+    /// The files in the folder for regions, but for the limits beside each.
     pub fn regions(&self) -> Vec<PathBuf> {
         let entries = self.path("runtime/hami").read_dir().expect("the folder for regions");
-        entries.map(|entry| entry.expect("an entry").path()).collect()
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        paths.filter(|path| path.extension().is_none_or(|ending| ending != "limits")).collect()
     }
 
     /// `hami run` with these arguments, not started yet.

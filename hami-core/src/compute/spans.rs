@@ -1,0 +1,382 @@
+//! Device-time from timing events: marks in streams, the spans between them, and how much of the device they cover.
+//!
+//! A **mark** is an event of ours in a stream; a **span** is what lies between one mark of a stream and the next. Spans of
+//! streams that run side by side overlap: each is charged what it adds to their union. Knows no clock and no driver.
+
+use std::collections::VecDeque;
+
+use shared_region::turns::MAX_LEASE;
+
+use super::learner::{Key, Sample};
+
+/// Most streams that are followed at once; beyond, the one that was longest unused is given up.
+const MOST_STREAMS: usize = 256;
+/// Most streams whose marks one look asks for.
+const LOOKS: usize = 16;
+/// What one launch may take beyond four times what is expected, in nanoseconds, where waiting for another device may be in it.
+const CLIPPED: u64 = 1_000_000;
+
+/// A stream as this process knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamId {
+    /// The context that its events are made in.
+    pub(crate) context: usize,
+    /// Its handle; the default ones by their special handles.
+    pub(crate) handle: usize,
+    /// Tells the threads' own default streams apart; 0 for all others.
+    pub(crate) thread: usize,
+}
+
+/// Commands that were sent into one stream since its last mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Nanoseconds of device-time that they were expected to take, as charged.
+    pub(super) cost: u64,
+    /// How many they are.
+    pub(super) launches: u32,
+    /// The command that all of them are, [`Key::NONE`] where they differ.
+    pub(super) key: Key,
+    /// Whether the costs of all were measured often enough to be known.
+    pub(super) known: bool,
+}
+
+impl Sent {
+    pub(super) const NOTHING: Self = Self { cost: 0, launches: 0, key: Key::NONE, known: true };
+
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        let key = match (self.launches, other.launches) {
+            (0, _) => other.key,
+            (_, 0) => self.key,
+            _ if self.key == other.key => self.key,
+            _ => Key::NONE,
+        };
+        Self {
+            cost: self.cost + other.cost,
+            launches: self.launches + other.launches,
+            key,
+            known: self.known && other.known,
+        }
+    }
+}
+
+/// What lies between a mark and the one before it in its stream.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    sent: Sent,
+    /// The device may have been idle in it for so long: while the program had not yet sent the last of its commands.
+    idle: u64,
+    claim: Claim,
+}
+
+/// What is known of others on the device while a span lasts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    /// When the device was expected to pass the mark, by the clock.
+    pub(super) expected: u64,
+    /// Until when nobody else was to use it.
+    pub(super) until: u64,
+    /// How often others had begun to want it; `None`: somebody did want it.
+    pub(super) calls: Option<u32>,
+}
+
+/// An event of ours that the device has not been seen to pass.
+#[derive(Debug)]
+struct Mark<E> {
+    stream: u64,
+    context: usize,
+    event: E,
+    /// When it was put, at the earliest.
+    put: u64,
+    /// `None`: nothing that counts lies between it and the mark before.
+    span: Option<Span>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    number: u64,
+    id: StreamId,
+    /// Since the last mark.
+    sent: Sent,
+    /// When the last mark was put.
+    marked: Option<u64>,
+    /// Marks that the device has not been seen to pass.
+    pending: u32,
+    /// When it passed the last one that it was seen to pass.
+    passed: Option<u64>,
+    /// Counts uses, for giving up the longest unused.
+    used: u64,
+}
+
+/// What a mark says when it is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look {
+    /// The device has not come to it.
+    Pending,
+    /// The device passed it.
+    Passed {
+        /// When, in nanoseconds of the device's own time.
+        at: u64,
+        /// When, in nanoseconds of the host's clock, as well as that can be told.
+        by_clock: u64,
+    },
+    /// Nobody can tell any more.
+    Lost,
+}
+
+/// What a finished span says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Measured {
+    /// What was charged for it.
+    pub(super) sent: Sent,
+    /// What it took, in nanoseconds of device-time.
+    pub(super) took: u64,
+    /// What it says of each of its commands, where all are the same one.
+    pub(super) sample: Option<Sample>,
+}
+
+/// How far the device has come, by the clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// When it passed the last mark that was found passed.
+    pub(super) latest: Option<u64>,
+    /// How much later than expected it passed the last one before the time that was asked for.
+    pub(super) behind: Option<u64>,
+}
+
+/// The marks of one device.
+#[derive(Debug)]
+pub(super) struct Spans<E> {
+    streams: Vec<Stream>,
+    marks: VecDeque<Mark<E>>,
+    /// Up to here all that the device did for this process is charged.
+    covered: u64,
+    /// Sum of what pending spans were charged.
+    in_flight: u64,
+    /// Commands in pending spans.
+    commands: u32,
+    last_number: u64,
+    uses: u64,
+    /// Whether the tenant uses several devices, so that a kernel may wait in one for another.
+    pub(super) clips: bool,
+}
+
+impl<E> Default for Spans<E> {
+    fn default() -> Self {
+        Self {
+            streams: Vec::new(),
+            marks: VecDeque::new(),
+            covered: 0,
+            in_flight: 0,
+            commands: 0,
+            last_number: 0,
+            uses: 0,
+            clips: false,
+        }
+    }
+}
+
+impl<E: Copy> Spans<E> {
+    /// Device-time in nanoseconds that is expected of the work which the device has not been seen to finish.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// How many commands that are.
+    pub(super) fn commands(&self) -> u32 {
+        self.commands
+    }
+
+    fn stream(&mut self, id: StreamId) -> &mut Stream {
+        self.uses += 1;
+        let uses = self.uses;
+        let at = match self.streams.iter().position(|stream| stream.id == id) {
+            Some(at) => at,
+            None => {
+                if self.streams.len() >= MOST_STREAMS {
+                    let oldest = (0..self.streams.len()).min_by_key(|at| self.streams[*at].used).unwrap_or(0);
+                    self.streams.swap_remove(oldest);
+                }
+                self.last_number += 1;
+                self.streams.push(Stream {
+                    number: self.last_number,
+                    id,
+                    sent: Sent::NOTHING,
+                    marked: None,
+                    pending: 0,
+                    passed: None,
+                    used: 0,
+                });
+                self.streams.len() - 1
+            }
+        };
+        let stream = &mut self.streams[at];
+        stream.used = uses;
+        stream
+    }
+
+    /// Commands went into a stream.
+    pub(super) fn sent(&mut self, id: StreamId, sent: Sent) {
+        let stream = self.stream(id);
+        stream.sent = stream.sent.and(sent);
+    }
+
+    /// Device-time in nanoseconds that is expected of what lies behind the last marks.
+    pub(super) fn open_cost(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.sent.cost).sum()
+    }
+
+    /// Whether commands lie in the stream behind its last mark.
+    pub(super) fn open(&mut self, id: StreamId) -> bool {
+        self.stream(id).sent.launches > 0
+    }
+
+    /// Whether the device has still to pass a mark of this stream, by the last look: what comes now follows without a gap.
+    pub(super) fn busy(&mut self, id: StreamId) -> bool {
+        self.stream(id).pending > 0
+    }
+
+    /// A mark was put into a stream between the two times of `put`. The device may have been idle before it as long as the program took to send
+    /// what lies behind the mark before, unless it still had to pass that one when all was sent.
+    pub(super) fn marked(&mut self, id: StreamId, event: E, put: [u64; 2], claim: Claim) {
+        let stream = self.stream(id);
+        let gapless = stream.pending > 0;
+        let sent = core::mem::replace(&mut stream.sent, Sent::NOTHING);
+        let span = stream.marked.filter(|_| sent.launches > 0).map(|marked| Span {
+            sent,
+            idle: if gapless { 0 } else { put[1].saturating_sub(marked) },
+            claim,
+        });
+        stream.marked = Some(put[1]);
+        stream.pending += 1;
+        let number = stream.number;
+        if let Some(span) = span {
+            self.in_flight += span.sent.cost;
+            self.commands += span.sent.launches;
+        }
+        self.marks.push_back(Mark { stream: number, context: id.context, event, put: put[0], span });
+    }
+
+    /// No mark could be put: what was sent, which is the answer, stays charged as expected.
+    pub(super) fn unmarked(&mut self, id: StreamId) -> Sent {
+        let stream = self.stream(id);
+        stream.marked = None;
+        core::mem::replace(&mut stream.sent, Sent::NOTHING)
+    }
+
+    /// Looks which marks the device has passed, the older ones of each stream first. `calls` says how often others have begun to
+    /// want the device, `asked` is the time for [`Progress::behind`]. `look` asks for one mark; `done` gets each that is passed or lost back, with what its span says.
+    pub(super) fn harvest(
+        &mut self,
+        (own, calls, asked): (StreamId, u32, u64),
+        mut look: impl FnMut(usize, E, u64) -> Look,
+        mut done: impl FnMut(usize, E, Option<Measured>),
+        mut lost: impl FnMut(Sent),
+    ) -> Progress {
+        let alone = matches!(self.streams.as_slice(), [only] if only.id == own);
+        let mut waiting: [u64; LOOKS] = [0; LOOKS]; // streams whose oldest mark is not passed
+        let mut waits = 0;
+        let mut progress = Progress::default();
+        let mut at = 0;
+        while at < self.marks.len() && waits < LOOKS {
+            let Mark { stream, context, event, put, .. } = self.marks[at];
+            if waiting[..waits].contains(&stream) {
+                // Nearly always there is one stream, all of whose other marks stand behind this one.
+                if alone {
+                    break;
+                }
+                at += 1;
+                continue;
+            }
+            let seen = look(context, event, put);
+            if let Look::Pending = seen {
+                waiting[waits] = stream;
+                waits += 1;
+                at += 1;
+                continue;
+            }
+            let Some(mark) = self.marks.remove(at) else { break };
+            if let Some(span) = mark.span {
+                self.in_flight = self.in_flight.saturating_sub(span.sent.cost);
+                self.commands = self.commands.saturating_sub(span.sent.launches);
+            }
+            let stream = self.streams.iter_mut().find(|known| known.number == mark.stream);
+            let before = stream.and_then(|stream| {
+                stream.pending = stream.pending.saturating_sub(1);
+                let passed = if let Look::Passed { at, .. } = seen { Some(at) } else { None };
+                core::mem::replace(&mut stream.passed, passed)
+            });
+            let measured = match (seen, before, mark.span) {
+                (Look::Passed { at, by_clock }, Some(begin), Some(span)) if begin <= at => {
+                    let crowded = span.claim.calls != Some(calls);
+                    Some(self.measure(begin, at, &span, crowded, by_clock > span.claim.until))
+                }
+                (_, _, Some(span)) => {
+                    lost(span.sent);
+                    None
+                }
+                _ => None,
+            };
+            if let Look::Passed { by_clock, .. } = seen {
+                progress.latest = progress.latest.max(Some(by_clock));
+                if let Some(span) = mark.span.filter(|_| by_clock < asked) {
+                    progress.behind = Some(by_clock.saturating_sub(span.claim.expected));
+                }
+            }
+            done(mark.context, mark.event, measured);
+        }
+        progress
+    }
+
+    /// What a span took: what it adds to the union of all, between the bounds that idle time leaves.
+    /// `crowded`: others wanted the device at the time; `late`: it ended after the turn.
+    fn measure(&mut self, begin: u64, end: u64, span: &Span, crowded: bool, late: bool) -> Measured {
+        let from = begin.max(self.covered);
+        let Sent { cost, launches, key, known } = span.sent;
+        let each = u64::from(launches);
+        let most = end.saturating_sub(from);
+        // A kernel that waits for one on another device takes as long as that one is kept waiting, by its own tenant's debt. If
+        // all of it were charged, each side's debt would make the other's grow without end.
+        let clipped = self.clips && known && most > cost * 4 + each * CLIPPED;
+        let most = if clipped { cost * 4 + each * CLIPPED } else { most };
+        // What ended after its turn, or took far longer than it mostly does, others have had a part in. A little more than
+        // expected is believed all the same, or what has become dearer would never show. Not of what has outlived a turn: there
+        // they certainly had.
+        let shared = crowded && (late || (known && most > cost + cost / 2));
+        let believed = match (shared, known) {
+            _ if clipped => cost,
+            (true, true) if most <= MAX_LEASE => cost + cost / 4,
+            // There is nothing better.
+            (true, false) if most <= MAX_LEASE => most,
+            (true, false) => most / 2,
+            _ => cost,
+        };
+        let least = if shared || clipped { believed.min(most) } else { most.saturating_sub(span.idle) };
+        let took = believed.clamp(least, most);
+        let doubtful = crowded || clipped;
+        // What was idle is taken to lie at the end: another stream's span may fill it.
+        self.covered = self.covered.max(if shared || clipped || span.idle > 0 { from + took } else { end });
+        let tells = key != Key::NONE && (doubtful || span.idle <= most / 2);
+        let sample = tells.then(|| Sample { least: least / each, most: most / each, doubtful });
+        Measured { sent: span.sent, took, sample }
+    }
+
+    /// A context goes, and all marks in it; answers with what was sent and will not be measured.
+    pub(super) fn context_destroyed(&mut self, context: usize, mut lost: impl FnMut(Sent)) {
+        self.streams.retain(|stream| stream.id.context != context);
+        self.marks.retain(|mark| {
+            if mark.context == context
+                && let Some(span) = mark.span
+            {
+                self.in_flight = self.in_flight.saturating_sub(span.sent.cost);
+                self.commands = self.commands.saturating_sub(span.sent.launches);
+                lost(span.sent);
+            }
+            mark.context != context
+        });
+    }
+}
+
+#[cfg(test)]
+#[path = "spans_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+//! The share of compute asked for, and the one that is in force already.
+
+use shared_region::share::{self, Policy};
+
+use super::Environment;
+use crate::variables::{POLICY, PRIORITY, SM_LIMIT, is_indexed};
+
+/// What is asked for, and what is to hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Hundredths of a percent of each device; 0: no limit.
+    pub cores: Option<u16>,
+    /// How it is held.
+    pub policy: Option<Policy>,
+    /// Whose work goes first.
+    pub priority: Option<u8>,
+}
+
+/// Reads `--cores`.
+pub fn parse_cores(text: &str) -> Result<u16, String> {
+    share::parse_percent(text).map_err(|error| error.to_string())
+}
+
+/// Reads `--policy`.
+pub fn parse_policy(text: &str) -> Result<Policy, String> {
+    share::parse_policy(text).map_err(|error| error.to_string())
+}
+
+/// Reads `--priority`.
+pub fn parse_priority(text: &str) -> Result<u8, String> {
+    share::parse_priority(text).map_err(|error| error.to_string())
+}
+
+/// What the environment around this run says.
+struct Around {
+    /// The smallest share of any device, with the variable and the text that set it.
+    cores: Option<(u16, String)>,
+    policy: Option<(Policy, String)>,
+    priority: Option<(u8, String)>,
+}
+
+impl Around {
+    /// # Errors
+    /// The variable that cannot be read.
+    fn read(inherited: &Environment) -> Result<Self, String> {
+        let mut around = Self { cores: None, policy: None, priority: None };
+        for (name, value) in inherited {
+            let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else { continue };
+            if value.trim().is_empty() {
+                continue; // empty means unset
+            }
+            let setting = || format!("{name}={value}");
+            let unreadable = |accepted: share::NotAShare| {
+                format!("{name}={value:?}, in force around this run, cannot be read: {accepted}")
+            };
+            if name == SM_LIMIT || is_indexed(SM_LIMIT, name) {
+                let cores = share::parse_percent(&value).map_err(unreadable)?;
+                if cores != 0 && around.cores.as_ref().is_none_or(|(least, _)| cores < *least) {
+                    around.cores = Some((cores, setting()));
+                }
+            } else if name == POLICY {
+                around.policy = Some((share::parse_policy(&value).map_err(unreadable)?, setting()));
+            } else if name == PRIORITY {
+                around.priority = Some((share::parse_priority(&value).map_err(unreadable)?, setting()));
+            }
+        }
+        if around.policy.as_ref().is_some_and(|(policy, _)| *policy == Policy::Disabled) {
+            around.cores = None;
+        }
+        Ok(around)
+    }
+
+    /// What holds as policy if the run asks for none, and where that stands; `None` if nothing is held.
+    fn held(&self) -> Option<(Policy, &str)> {
+        match (&self.policy, &self.cores) {
+            (Some((Policy::Disabled, _)), _) => None,
+            (Some((policy @ Policy::BestEffort, setting)), _) | (Some((policy, setting)), Some(_)) => {
+                Some((*policy, setting))
+            }
+            (None, Some((_, setting))) => Some((Policy::FixedShare, setting)),
+            _ => None,
+        }
+    }
+}
+
+/// Whether somebody held by `around` is held as well by `asked`.
+fn is_within(asked: Policy, around: Policy) -> bool {
+    match around {
+        Policy::FixedShare => asked == Policy::FixedShare,
+        Policy::BurstShare => asked != Policy::Disabled,
+        Policy::BestEffort => asked == Policy::BestEffort,
+        Policy::Disabled => true,
+    }
+}
+
+impl Share {
+    /// Whether anything is asked for.
+    pub fn is_asked(self) -> bool {
+        self != Self::default()
+    }
+
+    /// Puts what is asked for into the environment.
+    pub fn limit(self, environment: &mut Environment) {
+        if let Some(cores) = self.cores {
+            environment.retain(|name, _| !name.to_str().is_some_and(|name| is_indexed(SM_LIMIT, name)));
+            environment.insert(SM_LIMIT.into(), percent(cores).into());
+        }
+        if let Some(policy) = self.policy {
+            environment.insert(POLICY.into(), policy.name().into());
+        }
+        if let Some(priority) = self.priority {
+            environment.insert(PRIORITY.into(), priority.to_string().into());
+        }
+    }
+
+    /// Refuses a wish that goes beyond what the environment holds already, or that would have no effect. Limits of single
+    /// devices count for all, since those asked for will be on all.
+    ///
+    /// # Errors
+    /// What is asked for, what is in force, and where that stands.
+    pub fn refuse_wider(self, inherited: &Environment) -> Result<(), String> {
+        if !self.is_asked() {
+            return Ok(());
+        }
+        let around = Around::read(inherited)?;
+        if let (Some(asked), Some((cores, setting))) = (self.cores, &around.cores)
+            && (asked == 0 || asked > *cores)
+        {
+            let asked = if asked == 0 { "0 (no limit)".to_owned() } else { percent(asked) };
+            return Err(format!(
+                "--cores {asked} is more than the limit around this run, {setting}; ask for at most that"
+            ));
+        }
+        if let (Some(asked), Some((held, setting))) = (self.policy, around.held())
+            && !is_within(asked, held)
+        {
+            return Err(format!(
+                "--policy {} gives more than what holds around this run, {setting} ({})",
+                asked.name(),
+                held.name()
+            ));
+        }
+        let priority = around.priority.as_ref().map(|(priority, setting)| (*priority, setting.as_str()));
+        let priority = priority.or(around.held().map(|(_, setting)| (share::DEFAULT_PRIORITY, setting)));
+        if let (Some(asked), Some((held, setting))) = (self.priority, priority)
+            && asked < held
+        {
+            return Err(format!("--priority {asked} goes before what holds around this run: {held}, by {setting}"));
+        }
+        let has_share = match self.cores {
+            Some(cores) => cores != 0,
+            None => around.cores.is_some(),
+        };
+        match self.policy {
+            Some(policy @ (Policy::FixedShare | Policy::BurstShare)) if !has_share => {
+                Err(format!("--policy {}: there is no share to hold; ask for one by --cores", policy.name()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Hundredths of a percent as `--cores` takes them.
+fn percent(hundredths: u16) -> String {
+    let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
