@@ -30,7 +30,7 @@ def parse(argv):
         help="folder for the JSON report, or a file name that ends in .json (default $OUT, else the current folder)",
     )
     parser.add_argument("--device", type=int, default=0, metavar="N", help="NVML index of the device (default 0)")
-    parser.add_argument("--budget", type=float, default=480.0, metavar="SECONDS", help="for the whole run (default 480)")
+    parser.add_argument("--budget", type=float, default=560.0, metavar="SECONDS", help="for the whole run (default 560)")
     parser.add_argument("--only", default="", metavar="TEXT", help="run only the checks whose name contains TEXT")
     parser.add_argument("--list", action="store_true", help="print the names of the checks and stop")
     parser.add_argument("--self-test", action="store_true", help="test this program itself; needs no device")

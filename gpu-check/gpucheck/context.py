@@ -17,7 +17,7 @@ CONTEXT_TOLERANCE = 64 * MIB
 _DROPPED = (
     "LD_PRELOAD", "CUDA_DEVICE_", "CUDA_TASK_PRIORITY", "GPU_CORE_UTILIZATION_POLICY", "CUDA_OVERSUBSCRIBE",
     "LIBCUDA_LOG_LEVEL", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "PYTORCH_NVML_BASED_CUDA_CHECK",
-    "CUDA_LAUNCH_BLOCKING", "NPU_", "ASCEND_DEVICE_",
+    "CUDA_LAUNCH_BLOCKING", "NPU_", "ASCEND_DEVICE_", "HAMI_",
 )
 
 
@@ -38,6 +38,8 @@ class Context:
         self.workdir = Path(workdir)
         self.clock = clock
         self.native = base_environment(device, mark)
+        # Not the machine's own: what this run's tenants write there ends with it.
+        self.turns = str(self.workdir / "turns")
         self.workers = []
         self.facts = {}
         self.measurements = {}
@@ -58,6 +60,12 @@ class Context:
             env["CUDA_DEVICE_MEMORY_LIMIT"] = limit
             env["CUDA_DEVICE_MEMORY_SHARED_CACHE"] = container or self.container()
         return env
+
+    def tenant(self, cores, policy=None, limit=None):
+        """The environment of a container of its own that has `cores` percent of the device, and `limit` of its memory."""
+        env = self.hooked(limit, CUDA_DEVICE_SM_LIMIT=str(cores), HAMI_TURNS=self.turns)
+        env["CUDA_DEVICE_MEMORY_SHARED_CACHE"] = env.get("CUDA_DEVICE_MEMORY_SHARED_CACHE", self.container())
+        return env | ({"GPU_CORE_UTILIZATION_POLICY": policy} if policy else {})
 
     # Programs
 
@@ -82,9 +90,13 @@ class Context:
         """A worker that has imported PyTorch and made its device context."""
         return self.pytorch_programs({label: env})[0]
 
-    def pytorch_programs(self, environments):
+    def pytorch_programs(self, environments, module="pytorch"):
         """Such workers by label and environment, started at the same time: importing PyTorch takes seconds."""
-        workers = [self.worker("pytorch", env, label) for label, env in environments.items()]
+        return self.programs(module, environments)
+
+    def programs(self, module, environments):
+        """Workers of a probe module that has a function `start`, started at the same time."""
+        workers = [self.worker(module, env, label) for label, env in environments.items()]
         for worker in workers:
             worker.send("start")
         for worker, env in zip(workers, environments.values()):

@@ -48,6 +48,11 @@ def nvcc():
     return None
 
 
+def compiler():
+    """The path of a C compiler, or None."""
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
 def nvidia_smi():
     """The path of nvidia-smi, or None."""
     return shutil.which("nvidia-smi")
@@ -60,6 +65,8 @@ def missing():
         reasons["cudart"] = "no libcudart.so in PyTorch's wheels, CUDA_HOME, /usr/local/cuda or ldconfig"
     if not nvcc():
         reasons["nvcc"] = "no nvcc on PATH, in CUDA_HOME or in /usr/local/cuda"
+    if not compiler():
+        reasons["cc"] = "no cc, gcc or clang on PATH"
     if not nvidia_smi():
         reasons["nvidia-smi"] = "no nvidia-smi on PATH"
     for package in ("torch", "cupy", "pynvml"):

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
-from . import harness, judge, report, session
+from . import harness, judge, report, selftest_compute, session
 from .context import GIB, MIB, base_environment
 from .harness import Clock, Failure, Skip, Worker
 from .registry import Check
@@ -276,7 +276,8 @@ class Report(unittest.TestCase):
 
 def run():
     """Runs the tests; status 0 when all pass and there were some, else 1."""
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    modules = (sys.modules[__name__], selftest_compute)
+    suite = unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromModule, modules))
     start = time.monotonic()
     log = io.StringIO()
     with contextlib.redirect_stderr(log):

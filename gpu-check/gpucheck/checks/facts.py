@@ -4,24 +4,26 @@ from ..harness import Failure
 from ..registry import check
 from .quota import raise_problems
 
-# Driver functions that take memory, give it back or show it: all of these must go through the library.
+# Driver functions that take memory, give it back or show it, and that submit work: all of these must go through the library.
 HOOKED = (
     "cuMemAlloc", "cuMemAllocPitch", "cuMemAllocManaged", "cuMemAllocAsync", "cuMemFree", "cuMemFreeAsync",
     "cuMemGetInfo", "cuDeviceTotalMem", "cuMemAllocFromPoolAsync", "cuMemCreate", "cuMemRelease", "cuMemMap", "cuMemUnmap",
     "cuArrayCreate", "cuArray3DCreate", "cuMipmappedArrayCreate", "cuGraphInstantiate", "cuGraphLaunch", "cuModuleLoadData",
     "cuLibraryLoadData", "cuCtxCreate", "cuDevicePrimaryCtxRetain", "cuDevicePrimaryCtxRelease",
+    "cuLaunchKernel", "cuLaunchKernelEx", "cuLaunchCooperativeKernel", "cuMemsetD8", "cuMemsetD8Async", "cuMemsetD32Async",
+    "cuMemcpyDtoD", "cuMemcpyDtoDAsync", "cuStreamBeginCapture", "cuStreamEndCapture",
 )
 # Others whose rules of version and stream are worth knowing.
 RELATED = (
-    "cuGetProcAddress", "cuCtxDestroy", "cuLaunchKernel", "cuLaunchKernelEx", "cuMemcpyHtoD", "cuMemcpyHtoDAsync",
-    "cuMemsetD8", "cuMemPrefetchAsync", "cuMemAdvise", "cuStreamSynchronize", "cuEventElapsedTime",
+    "cuGetProcAddress", "cuCtxDestroy", "cuMemcpyHtoD", "cuMemcpyHtoDAsync", "cuMemPrefetchAsync", "cuMemAdvise",
+    "cuStreamSynchronize", "cuEventElapsedTime",
 )
 
 
-@check("every look-up of a memory call leads to the library", 30.0)
+@check("every look-up of a hooked call leads to the library", 30.0)
 def origin(ctx):
-    """cuGetProcAddress gives the library's functions under a quota."""
-    program = ctx.worker("entry_points", ctx.hooked("4g"), "look-ups under a quota")
+    """cuGetProcAddress gives the library's functions under limits."""
+    program = ctx.worker("entry_points", ctx.tenant(50, limit="4g"), "look-ups under limits")
     program.call("initialise")
     problems = []
     for version in (3020, 12000, 13000):

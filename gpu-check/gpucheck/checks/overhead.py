@@ -12,10 +12,10 @@ def variants(ctx):
     return {"native": ctx.native, "library": ctx.hooked(), "quota": ctx.hooked("4g")}
 
 
-def compare(ctx, name, unit, programs, one_round):
-    """Times each program in turn, ROUNDS times after one warm-up; records median and spread."""
+def compare(ctx, name, unit, programs, one_round, rounds=ROUNDS):
+    """Times each program in turn, `rounds` times after one warm-up; records median and spread."""
     samples = {variant: [] for variant in programs}
-    for turn in range(ROUNDS + 1):
+    for turn in range(rounds + 1):
         for variant, program in programs.items():
             value = one_round(program)
             if turn:
