@@ -206,7 +206,8 @@ impl Timeline {
         (command.serial, command.stream, command.work, command.after) = (serial, stream.0, work, waits);
         (command.open, command.end) = (false, 0);
         let queue = &mut self.streams[stream.0 as usize].queue;
-        if queue.is_empty() {
+        // All before it have ended; that may be so of commands which are still in the queue, as those leave it by `advance`.
+        if queue.len() == self.state.streams[stream.0 as usize].position {
             self.ready.push_back(stream.0);
         }
         queue.push_back(index);

@@ -201,6 +201,22 @@ fn the_end_of_a_context_ends_its_commands_now() {
 }
 
 #[test]
+fn what_comes_behind_a_command_that_ended_with_another_context_starts() {
+    let mut timeline = timeline(1);
+    let other = timeline.context(0, 0);
+    let busy = timeline.stream(other, Role::Free);
+    timeline.submit(busy, endless(), &[]);
+    timeline.advance(MS);
+    let stream = client(&mut timeline);
+    let marker = timeline.submit(stream, Work::Marker, &[]);
+    assert_eq!(ends(&timeline.advance(MS), [marker]), [None]);
+    // The device is free for the marker in the same moment.
+    timeline.end_context(other);
+    let next = timeline.submit(stream, full(20), &[]);
+    assert_eq!(ends(&timeline.advance(2 * MS), [marker, next]), [Some(MS), Some(MS + 20 * US)]);
+}
+
+#[test]
 fn jitter_stays_within_its_bounds_and_follows_the_seed() {
     let run = |seed| {
         let mut timeline = Timeline::new(1, Timing { seed, ..Timing::default() }, 0);
