@@ -13,10 +13,11 @@ TOOLS := target/tools/venv
 # Where `make bench` and `make gpu-check` put what they measure.
 OUT ?= target/results
 
-.PHONY: help setup packages clients build core test-library demo test model-check fuzz sanitize bench gpu-check lint clean
+.PHONY: help setup packages clients build core test-library demo test model-check fuzz sanitize bench bench-compute \
+	compute-figure gpu-check lint clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "hami-scheduler is not built yet: the scheduler comes with a later release."
 
 setup: packages $(TOOLS)/.stamp clients ## Install what build and test need (Debian packages, linker, real clients)
@@ -76,6 +77,17 @@ sanitize: build ## Run the tests that can under AddressSanitizer and LeakSanitiz
 
 bench: build packages ## Measure native against hooked, in one run
 	cargo bench --locked --package hami-benches
+
+# BENCH_COMPUTE=quick for a coarse grid; ROWS=1,3 for some rows; ONLY=text for some cells.
+bench-compute: build packages ## Measure shares of compute on simulated devices: asked, achieved, error
+	cargo run --locked --release --package hami-benches --bin hami-bench-compute -- \
+		$(if $(ROWS),--rows $(ROWS)) $(if $(ONLY),--only "$(ONLY)")
+
+# docs/compute-shares.svg, anew.
+compute-figure: build packages
+	@mkdir -p $(OUT)
+	cargo run --locked --release --package hami-benches --bin hami-bench-compute -- --figure $(OUT)/compute-shares.json
+	python3 benches/share_over_time.py $(OUT)/compute-shares.json docs/compute-shares.svg
 
 # A machine with a device may have no cargo: a library built elsewhere serves as well.
 gpu-check: ## Check the built library on a real NVIDIA device (needs no Rust)

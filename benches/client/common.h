@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hami_cuda.h"
+
 /* Ends the client with status 1 and a line on stderr. */
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
@@ -19,6 +21,9 @@ int64_t now(void);
 /* Nanoseconds that this thread has had of a processor. */
 int64_t processor_now(void);
 
+/* Nanoseconds that this process has had of processors, all threads together. */
+int64_t process_processor_now(void);
+
 /* Middle value of `count` values, which it sorts; `count` is at least 1. */
 double median(double *values, size_t count);
 
@@ -31,12 +36,18 @@ void gate(void);
 /* Opens the CUDA driver, makes device 0's primary context and makes it current. */
 void start_cuda(void);
 
+/* Gives a kernel by the name that states its duration to the simulator, in a module of its own. */
+CUfunction kernel_named(const char *name);
+
 /* The parts, by the first argument. The rest of the arguments is theirs. */
 void calls(double budget_ms);
 void one_call(const char *name, long count);
 void idle(void);
 void storm(double duration_ms);
 void first_calls(void);
+void launches(double budget_ms);
+void saturated(double duration_ms);
+void load(int count, char **settings);
 void spawn(long count, const char *library, const char *limit);
 
 #endif

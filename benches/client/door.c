@@ -4,6 +4,7 @@
 #ifdef DOOR_DIRECT
 
 void open_cuda(void) {}
+void open_compute(void) {}
 void open_nvml(void) {}
 
 #else
@@ -31,6 +32,11 @@ static void *found(void *handle, const char *name) {
 void open_cuda(void) {
     void *handle = opened("libcuda.so.1");
     CUDA_FUNCTIONS(FIND)
+}
+
+void open_compute(void) {
+    void *handle = opened("libcuda.so.1");
+    COMPUTE_FUNCTIONS(FIND)
 }
 
 void open_nvml(void) {

@@ -14,6 +14,24 @@
     X(cuMemGetInfo_v2) \
     X(cuGetProcAddress_v2)
 
+/* What submits work, and what it needs. */
+#define COMPUTE_FUNCTIONS(X) \
+    X(cuCtxSynchronize) \
+    X(cuModuleLoadData) \
+    X(cuModuleGetFunction) \
+    X(cuStreamCreate) \
+    X(cuStreamSynchronize) \
+    X(cuStreamWaitEvent) \
+    X(cuStreamBeginCapture_v2) \
+    X(cuStreamEndCapture) \
+    X(cuEventCreate) \
+    X(cuEventRecord) \
+    X(cuLaunchKernel) \
+    X(cuGraphInstantiateWithFlags) \
+    X(cuGraphLaunch) \
+    X(cuMemsetD32Async) \
+    X(cuMemcpyDtoDAsync_v2)
+
 #define NVML_FUNCTIONS(X) \
     X(nvmlInit_v2) \
     X(nvmlDeviceGetHandleByIndex_v2) \
@@ -23,6 +41,7 @@
 #ifdef DOOR_DIRECT
 #define DECLARE(name) extern __typeof__(*(PFN_##name)0) name;
 CUDA_FUNCTIONS(DECLARE)
+COMPUTE_FUNCTIONS(DECLARE)
 NVML_FUNCTIONS(DECLARE)
 #undef DECLARE
 #define CALL(name) name
@@ -30,6 +49,7 @@ NVML_FUNCTIONS(DECLARE)
 #define MEMBER(name) PFN_##name name;
 struct door {
     CUDA_FUNCTIONS(MEMBER)
+    COMPUTE_FUNCTIONS(MEMBER)
     NVML_FUNCTIONS(MEMBER)
 };
 #undef MEMBER
@@ -39,6 +59,8 @@ extern struct door door;
 
 /* Opens the CUDA driver and looks its functions up; nothing to do when linked directly. */
 void open_cuda(void);
+/* The same for what submits work; after open_cuda. */
+void open_compute(void);
 /* The same for NVML. */
 void open_nvml(void);
 

@@ -21,11 +21,17 @@ int main(int count, char **arguments) {
         storm(atof(arguments[2]));
     } else if (strcmp(part, "first-calls") == 0 && count == 2) {
         first_calls();
+    } else if (strcmp(part, "launches") == 0 && count == 3) {
+        launches(atof(arguments[2]));
+    } else if (strcmp(part, "saturated") == 0 && count == 3) {
+        saturated(atof(arguments[2]));
+    } else if (strcmp(part, "load") == 0) {
+        load(count - 2, arguments + 2);
     } else if (strcmp(part, "spawn") == 0 && count == 5) {
         spawn(atol(arguments[2]), arguments[3], arguments[4]);
     } else {
         die("usage: client calls MILLISECONDS | one-call ROW COUNT | idle | storm MILLISECONDS | first-calls |"
-            " spawn COUNT LIBRARY LIMIT");
+            " launches MILLISECONDS | saturated MILLISECONDS | load NAME=VALUE… | spawn COUNT LIBRARY LIMIT");
     }
     return 0;
 }

@@ -11,6 +11,10 @@ use tempfile::TempDir;
 /// The quota in mode `Limited`: 100,000 pieces of 2 MiB fit, and it is less than the device has.
 pub(crate) const LIMIT: &str = "240g";
 
+/// Percent of compute in mode `Limited`, by the part of the client: launches under a cap that they do not reach, and a cap
+/// that is none. Other parts have none.
+const CORES: &[(&str, &str)] = &[("launches", "95"), ("saturated", "100")];
+
 /// How a program reaches the vendor's functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Door {
@@ -30,6 +34,18 @@ impl Door {
             Self::Dlsym => "dlsym",
         }
     }
+}
+
+/// Compiles the client; the options say through which door, and with which libraries.
+pub(crate) fn compiled(options: &[String]) -> Program {
+    let sources = artefacts::repository().join("benches/client");
+    let headers = artefacts::repository().join("ffi-headers/include");
+    let mut all = vec!["-O2".to_owned(), format!("-I{}", sources.display()), format!("-I{}", headers.display())];
+    let parts = ["door.c", "common.c", "calls.c", "peers.c", "first_calls.c", "spawn.c", "launches.c", "load.c"];
+    all.extend(parts.map(|part| sources.join(part).display().to_string()));
+    all.extend_from_slice(options);
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    Program::gcc(include_str!("../client/main.c"), &all)
 }
 
 /// What the client runs with.
@@ -72,17 +88,6 @@ impl Clients {
     pub(crate) fn compile(library: PathBuf) -> anyhow::Result<Self> {
         ensure!(library.is_file(), "{}: no such library", library.display());
         let vendor = artefacts::built("simgpu-libs");
-        let sources = artefacts::repository().join("benches/client");
-        let headers = artefacts::repository().join("ffi-headers/include");
-        let compiled = |options: &[String]| {
-            let mut all =
-                vec!["-O2".to_owned(), format!("-I{}", sources.display()), format!("-I{}", headers.display())];
-            let parts = ["door.c", "common.c", "calls.c", "peers.c", "first_calls.c", "spawn.c"];
-            all.extend(parts.map(|part| sources.join(part).display().to_string()));
-            all.extend_from_slice(options);
-            let all: Vec<_> = all.iter().map(String::as_str).collect();
-            Program::gcc(include_str!("../client/main.c"), &all)
-        };
         let direct = compiled(&[
             "-DDOOR_DIRECT".to_owned(),
             format!("-L{}", vendor.display()),
@@ -118,6 +123,9 @@ impl Clients {
         }
         if mode == Mode::Limited {
             command.env("CUDA_DEVICE_MEMORY_LIMIT", LIMIT);
+            let cores = CORES.iter().find(|(part, _)| arguments.first().is_some_and(|own| own == part));
+            command.envs(cores.map(|(_, percent)| ("CUDA_DEVICE_SM_LIMIT", percent)));
+            command.env("HAMI_TURNS", self.regions.path().join("turns"));
             command.env("CUDA_DEVICE_MEMORY_SHARED_CACHE", self.regions.path().join(tenant));
         }
         command

@@ -4,6 +4,8 @@
 
 /// The client program: compiled, started, read.
 mod client;
+/// Shares of compute: asked against achieved.
+pub mod compute;
 /// The command line.
 mod options;
 /// The reference's published figures.

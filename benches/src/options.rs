@@ -42,6 +42,11 @@ impl Options {
         if self.quick { 5 } else { 40 }
     }
 
+    /// How long launches are measured in one process, in milliseconds.
+    pub(crate) fn launch_ms(&self) -> u32 {
+        if self.quick { 50 } else { 400 }
+    }
+
     /// How long processes allocate at once, in milliseconds.
     pub(crate) fn storm_ms(&self) -> u32 {
         if self.quick { 50 } else { 300 }

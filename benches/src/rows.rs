@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::client::Door;
-use crate::scenario::{ACTIVE, AT_ONCE, CALLS, FIRST_CALLS, IDLE};
+use crate::scenario::{ACTIVE, AT_ONCE, CALLS, FIRST_CALLS, IDLE, LAUNCHES};
 
 /// What a row's figures count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -50,6 +50,14 @@ pub(crate) fn all() -> Vec<Row> {
     for (door, group) in [(Door::Direct, "Calls, linked directly"), (Door::Dlsym, "Calls, through dlsym")] {
         for (call, title) in CALLS {
             rows.push(row(format!("{call}/{}", door.name()), (*title).to_owned(), group, Unit::Nanoseconds, true));
+        }
+    }
+    for (door, group) in [
+        (Door::Direct, "Launches, linked directly; hooked: under a cap that they do not reach"),
+        (Door::Dlsym, "Launches, through dlsym; hooked: under a cap that they do not reach"),
+    ] {
+        for (key, _, title) in LAUNCHES {
+            rows.push(row(format!("{key}/{}", door.name()), (*title).to_owned(), group, Unit::Nanoseconds, true));
         }
     }
     let group = "Processes of one tenant, alloc+free 2 MiB";

@@ -6,6 +6,8 @@ mod calls;
 mod first_calls;
 /// Instructions per call, as valgrind counts them.
 mod instructions;
+/// Launches of kernels.
+mod launches;
 /// Several processes of one tenant.
 mod peers;
 /// Programs that never touch a device.
@@ -17,6 +19,7 @@ use crate::samples::Samples;
 
 pub(crate) use calls::CALLS;
 pub(crate) use first_calls::{AT_ONCE, FIRST_CALLS};
+pub(crate) use launches::LAUNCHES;
 pub(crate) use peers::{ACTIVE, IDLE};
 
 /// Measures everything; says on stderr how far it is.
@@ -25,6 +28,7 @@ pub(crate) fn all(clients: &Clients, options: &Options, samples: &mut Samples) -
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         calls::measure(clients, options, round, samples)?;
+        launches::measure(clients, options, round, samples)?;
         peers::measure(clients, options, round, samples)?;
         first_calls::measure(clients, round, samples)?;
         spawn::measure(clients, options, round, samples)?;

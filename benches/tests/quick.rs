@@ -16,6 +16,8 @@ const EXPECTED: &[&str] = &[
     "nvmlDeviceGetMemoryInfo_v2/direct",
     "cuGetProcAddress-cuMemAlloc/direct",
     "cuGetProcAddress-cuEventQuery/dlsym",
+    "launch/direct",
+    "launch-saturated/dlsym",
     "active-16",
     "idle-63",
     "bin-true",
