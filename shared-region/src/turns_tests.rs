@@ -255,6 +255,19 @@ fn a_higher_class_waits_for_a_slice_at_most_while_it_is_within_its_share() {
 }
 
 #[test]
+fn a_higher_class_does_not_wait_for_the_lease_of_a_lower_one() {
+    let urgent = Habit { class: 0, burst: Some((1, 9500 * US)), ..saturating(3000, 500 * US) };
+    let mut machine = Machine::new(&[urgent, saturating(7000, 10 * MS)], |number| number as u64);
+    machine.run(200 * MS);
+    machine.programs[0].waits.clear();
+    machine.run(5000 * MS);
+    let waits = &machine.programs[0].waits;
+    assert!(waits.len() > 200, "{}", waits.len());
+    let last = waits.iter().max().copied().unwrap_or(0);
+    assert!(last <= LEAD + WAKING, "{last}");
+}
+
+#[test]
 fn best_effort_gets_what_the_others_leave() {
     let idle = Habit { class: BEST_EFFORT, ..saturating(100, 200 * US) };
     let mut machine = Machine::new(&[saturating(5000, 200 * US), idle], |number| number as u64);
@@ -396,8 +409,10 @@ fn a_class_is_a_place_in_the_queue_for_so_long() {
         ..Default::default()
     };
     let goes_first = |one: order::Seen, other: order::Seen| {
-        let [first, second] =
-            [order::survey(now, one, clock, [other].into_iter()), order::survey(now, other, clock, [one].into_iter())];
+        let [first, second] = [
+            order::survey(now, one, clock, None, [other].into_iter()),
+            order::survey(now, other, clock, None, [one].into_iter()),
+        ];
         assert_eq!(first.ahead + second.ahead, 1);
         assert_eq!((first.higher_waiting, second.higher_waiting), (other.class < one.class, one.class < other.class));
         first.ahead == 0

@@ -111,10 +111,18 @@ pub(crate) struct Survey {
     pub higher_present: bool,
     /// Processes of the seat's tenant that are present, itself included.
     pub processes: u32,
+    /// The holder is of a lower class, and would stand behind the seat if it wanted the device now.
+    pub over_holder: bool,
 }
 
-/// Looks at `others` from the place of `me`.
-pub(crate) fn survey(now: u64, me: Seen, clock: Clock, others: impl Iterator<Item = Seen>) -> Survey {
+/// Looks at `others` from the place of `me`, while `holder` has the device.
+pub(crate) fn survey(
+    now: u64,
+    me: Seen,
+    clock: Clock,
+    holder: Option<u16>,
+    others: impl Iterator<Item = Seen>,
+) -> Survey {
     let own = me.place(clock);
     let mut found = Survey {
         ahead: 0,
@@ -126,10 +134,12 @@ pub(crate) fn survey(now: u64, me: Seen, clock: Clock, others: impl Iterator<Ite
         present: false,
         higher_present: false,
         processes: 1,
+        over_holder: false,
     };
     let mut first = None;
     for other in others.filter(|other| other.seat != me.seat) {
         let (wants, higher) = (other.wants(now), other.class < me.class);
+        found.over_holder |= holder == Some(other.seat) && me.class < other.class && own < other.place(clock);
         if wants || other.is_present(now) {
             found.present = true;
             found.higher_present |= higher;
@@ -194,9 +204,13 @@ pub(crate) enum Verdict {
 /// The next one may take the turn [`LEAD`] before the lease ends, so that its work is there when the other's is done. If it
 /// does not come, the one after it does [`GRACE`] later, and so on: so a process that is stopped or dead delays the others
 /// by that much, once, as it is then struck out. The holder itself may go on from half a slice before its end.
+///
+/// Of a higher class than the holder, and within its share, it does not wait at all: the device itself divides its time
+/// among contexts, so it comes to the new work after a slice of its own, however long the holder's kernel is.
 pub(crate) fn verdict(now: u64, me: u16, lease: Lease, survey: &Survey) -> Verdict {
     let from = match survey.ahead {
         0 if lease.holder == Some(me) => lease.end.saturating_sub(SLICE / 2),
+        0 if survey.over_holder => now,
         0 => lease.end.saturating_sub(LEAD),
         // Who has just said that it wants the device is given as long as if the lease had just ended.
         ahead => lease.end.max(survey.said).saturating_add(GRACE * u64::from(ahead)),

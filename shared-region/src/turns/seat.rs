@@ -242,8 +242,9 @@ impl Seat {
             want: 0,
             present: 0,
         };
-        let clock = turns.content().devices[device].clock();
-        let found = survey(now, me, clock, turns.content().seen(device));
+        let entry = &turns.content().devices[device];
+        let holder = Lease::unpack(entry.turn.load(Ordering::Relaxed), now).holder;
+        let found = survey(now, me, entry.clock(), holder, turns.content().seen(device));
         self.own_mut(device).processes = found.processes;
         found
     }
