@@ -25,7 +25,7 @@ std::thread_local! {
         Thread {
             inside: Cell::new(false),
             last_context: Cell::new(LastContext::NONE),
-            compute: compute::Thread::NEW,
+            compute: compute::Thread::new(),
         }
     };
 }

@@ -347,11 +347,16 @@ impl Passage {
         }
         let Expected { cost, wanted, .. } = expected;
         state.charge(place, stream, Sent { cost, launches: 1, key, known: !wanted }, now);
+        let owes = state.with(place, now, |pace, _, rules, account, _| pace.owes(now, rules, account))?;
+        if owes {
+            // What was granted before, to this thread for other streams and to others, would be more debt.
+            super::end_grants();
+        }
         let pace = &state.devices.get(place)?.pace;
         let told = (place + 1, pace.learner.version());
         let own_mark = wanted || cost >= OWN_MARK;
         let ramp = if visit.waited || ramp == 0 { FIRST_GRANT } else { ramp.saturating_mul(2) };
-        let grant = if own_mark { (0, 0) } else { pace.grant(ramp) };
+        let grant = if own_mark || owes { (0, 0) } else { pace.grant(ramp) };
         thread.allow(launch, stream.context, told, (!wanted).then_some(cost), grant);
         // Spans with gaps in them, and those of different commands, say little of each.
         let marks = own_mark || ((mixed || gaps) && thread.one_in(4));

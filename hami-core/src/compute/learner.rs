@@ -90,7 +90,7 @@ pub(super) struct Sample {
     pub(super) least: u64,
     /// It took so many at most.
     pub(super) most: u64,
-    /// Whether others wanted the device at the time, and may have had a part in it.
+    /// Whether there may be more in that time than the command took: others' work, or the way to an idle device.
     pub(super) doubtful: bool,
 }
 
@@ -166,7 +166,7 @@ impl Learner {
         let target = if known.samples == 0 { least.max(most / 8) } else { before.clamp(least, most) };
         let part = match known.samples {
             0 => 1,
-            // Others can only have made it longer, so what is shorter is nearer to the truth.
+            // That can only have made it longer, so what is shorter is nearer to the truth.
             _ if doubtful && target < before => 2,
             samples => u64::from(samples + 1),
         };

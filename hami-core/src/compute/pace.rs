@@ -1,7 +1,7 @@
 //! Whether the next command may go: the cap, the turn, and what is on its way. Knows no clock and no driver.
 
 use shared_region::share::Policy;
-use shared_region::turns::MAX_LEASE;
+use shared_region::turns::{LEAD, MAX_LEASE};
 
 use super::learner::{Expected, Key, Learner, UNMEASURED};
 use super::spans::{Claim, Look, Measured, Sent, Spans, StreamId};
@@ -11,9 +11,9 @@ pub(super) const IN_FLIGHT: u64 = 10_000_000;
 /// The same where others use the device: as much as a turn.
 const IN_FLIGHT_AMONG_OTHERS: u64 = 4_000_000;
 /// The same where somebody uses it who goes first: nothing that the device has got can be called back.
-const IN_FLIGHT_BELOW_OTHERS: u64 = 2_000_000;
-/// Credit with which a wait for the cap ends, in nanoseconds by the clock: so there are 200 waits a second at most.
-pub(super) const CREDIT: u64 = 5_000_000;
+const IN_FLIGHT_BELOW_OTHERS: u64 = 1_500_000;
+/// Credit with which a wait for the cap ends, in nanoseconds by the clock: so there are 125 waits a second at most.
+pub(super) const CREDIT: u64 = 8_000_000;
 /// Longest that a wait is slept through before the limits are looked at again, in nanoseconds.
 const LONGEST_SLEEP: u64 = 50_000_000;
 /// Longest wait for the first measurement of a function, in nanoseconds.
@@ -314,6 +314,11 @@ impl<E: Copy> Pace<E> {
         turns.close(now, end + self.late);
     }
 
+    /// Whether the tenant is in debt: then nothing more may be granted.
+    pub(super) fn owes(&self, now: u64, rules: Rules, account: &impl Account) -> bool {
+        rules.hard_cap().is_some_and(|cap| account.ready_at(now, cap) > now)
+    }
+
     /// Until when the cap makes this call wait. Once it waits, it goes on until there is some credit.
     fn cap(&self, now: u64, visit: &mut Visit, rules: Rules, account: &impl Account) -> Option<u64> {
         let Some(cap) = rules.hard_cap() else {
@@ -346,14 +351,19 @@ impl<E: Copy> Pace<E> {
         };
         let in_flight = self.spans.in_flight();
         // Two commands, however long they are, keep the device from running dry between them. But among others the second one
-        // would run on in their turns.
+        // would run on in their turns: it comes when the first is about to end.
         let always = if self.rivals.present { 1 } else { 2 };
-        if self.spans.commands() < always || in_flight + expected.cost <= most {
+        let end = self.end(now);
+        let ending = end - now <= LEAD && self.spans.commands() == 1;
+        if self.spans.commands() < always || in_flight + expected.cost <= most || ending {
             return None;
         }
         // The middle is waited for, not the end: the device goes on meanwhile.
-        let end = self.end(now);
-        let until = end.saturating_sub((most / 2).max(in_flight / 2)).max(now);
+        let until = match self.spans.commands() {
+            1 => end.saturating_sub(LEAD),
+            _ => end.saturating_sub((most / 2).max(in_flight / 2)),
+        };
+        let until = until.max(now);
         let (_, deadline) = *visit.drain.get_or_insert((now, now + 2 * (end - now) + 20_000_000));
         if now >= deadline {
             return None;

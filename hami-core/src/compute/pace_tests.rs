@@ -77,7 +77,7 @@ impl World {
             sleeps: 0,
             pace: Pace::default(),
             purse: Purse(Cell::new(Paid { until: 0, cap: 0 })),
-            thread: Thread::NEW,
+            thread: Thread::new(),
             rules: Rules { cap: Some(cap), policy: Policy::FixedShare },
             kernel,
             host,
@@ -140,9 +140,10 @@ impl World {
         let Expected { cost, wanted, .. } = expected;
         let sent = Sent { cost, launches: 1, key: KERNEL.key(), known: !wanted };
         self.pace.charge(self.now, STREAM, sent, self.rules, &self.purse, &mut Alone);
+        let owes = self.pace.owes(self.now, self.rules, &self.purse);
         let ramp = if visit.waited || ramp == 0 { FIRST_GRANT } else { ramp.saturating_mul(2) };
         let own_mark = wanted || cost >= OWN_MARK;
-        let grant = if own_mark { (0, 0) } else { self.pace.grant(ramp) };
+        let grant = if own_mark || owes { (0, 0) } else { self.pace.grant(ramp) };
         self.thread.allow(launch, STREAM.context, (1, self.pace.learner.version()), (!wanted).then_some(cost), grant);
         self.send();
         if own_mark || (gaps && self.thread.one_in(4)) {
@@ -188,7 +189,7 @@ proptest! {
         if !syncs || natural > cap * 1.3 {
             prop_assert!(got >= cap * 0.98 - edge, "{got} of {cap}, edge {edge}");
         }
-        prop_assert!(f64::from(world.sleeps) <= 260.0 * seconds as f64, "{} sleeps", world.sleeps);
+        prop_assert!(f64::from(world.sleeps) <= 135.0 * seconds as f64, "{} sleeps", world.sleeps);
     }
 }
 

@@ -13,6 +13,8 @@ use super::learner::{Key, Sample};
 const MOST_STREAMS: usize = 256;
 /// Most streams whose marks one look asks for.
 const LOOKS: usize = 16;
+/// What the way to an idle device may take of each command's time: a fiftieth, and so many nanoseconds at most.
+const UNSEEN: u64 = 10_000;
 /// What one launch may take beyond four times what is expected, in nanoseconds, where waiting for another device may be in it.
 const CLIPPED: u64 = 1_000_000;
 
@@ -351,12 +353,14 @@ impl<E: Copy> Spans<E> {
             (true, false) => most / 2,
             _ => cost,
         };
-        let least = if shared || clipped { believed.min(most) } else { most.saturating_sub(span.idle) };
+        // After a gap, a command's way to the device is in it too, which the program does not see.
+        let unseen = if span.idle > 0 && known { (cost / 50).min(each * UNSEEN) } else { 0 };
+        let least = if shared || clipped { believed.min(most) } else { most.saturating_sub(span.idle + unseen) };
         let took = believed.clamp(least, most);
-        let doubtful = crowded || clipped;
+        let doubtful = crowded || clipped || span.idle > 0;
         // What was idle is taken to lie at the end: another stream's span may fill it.
         self.covered = self.covered.max(if shared || clipped || span.idle > 0 { from + took } else { end });
-        let tells = key != Key::NONE && (doubtful || span.idle <= most / 2);
+        let tells = key != Key::NONE && (crowded || clipped || span.idle <= most / 2);
         let sample = tells.then(|| Sample { least: least / each, most: most / each, doubtful });
         Measured { sent: span.sent, took, sample }
     }

@@ -32,18 +32,20 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    const NONE: Self = Self {
-        handle: Cell::new(0),
-        context: Cell::new(0),
-        word: Cell::new(0),
-        generation: Cell::new(0),
-        left: Cell::new(0),
-        launches: Cell::new(0),
-        cost: Cell::new(0),
-        sent: Cell::new(0),
-        key: Cell::new(Key::NONE),
-        ramp: Cell::new(0),
-    };
+    const fn none() -> Self {
+        Self {
+            handle: Cell::new(0),
+            context: Cell::new(0),
+            word: Cell::new(0),
+            generation: Cell::new(0),
+            left: Cell::new(0),
+            launches: Cell::new(0),
+            cost: Cell::new(0),
+            sent: Cell::new(0),
+            key: Cell::new(Key::NONE),
+            ramp: Cell::new(0),
+        }
+    }
 
     #[inline]
     fn spend(&self, key: Key, cost: u64) -> bool {
@@ -94,13 +96,16 @@ pub(super) struct Launch {
 }
 
 impl Thread {
-    pub(crate) const NEW: Self = Self {
-        grants: [const { Grant::NONE }; STREAMS],
-        keys: [const { Cell::new(Key::NONE) }; COSTS],
-        costs: [const { Cell::new(0) }; COSTS],
-        told: Cell::new((0, 0)),
-        random: Cell::new(0),
-    };
+    /// With no grants.
+    pub(crate) const fn new() -> Self {
+        Self {
+            grants: [const { Grant::none() }; STREAMS],
+            keys: [const { Cell::new(Key::NONE) }; COSTS],
+            costs: [const { Cell::new(0) }; COSTS],
+            told: Cell::new((0, 0)),
+            random: Cell::new(0),
+        }
+    }
 
     /// Streams lie apart by multiples of 16 bytes at least; the default ones are 1 and 2.
     #[inline]

@@ -35,6 +35,8 @@ struct Place {
     number: Option<usize>,
     /// What the others were told of this tenant.
     told: Option<Share>,
+    /// How many of the calls for the device were this seat's own.
+    own_calls: u32,
 }
 
 /// A seat in the turns' file.
@@ -98,13 +100,13 @@ impl Seating {
 
 impl Seated {
     /// What is needed to ask for one device.
-    fn at(&mut self, quota: &'static Quota) -> Option<(&'static shared::Turns, &mut Seat, usize)> {
+    fn at(&mut self, quota: &'static Quota) -> Option<Seen<'_>> {
         let Self { turns, seat, places } = self;
         let at = match places.iter().position(|place| ptr::eq(place.quota, quota)) {
             Some(at) => at,
             None => {
                 let number = turns.device(quota.uuid()).inspect_err(|error| log::error!("{error}")).ok();
-                places.push(Place { quota, number, told: None });
+                places.push(Place { quota, number, told: None, own_calls: 0 });
                 places.len() - 1
             }
         };
@@ -116,53 +118,65 @@ impl Seated {
             seat.configure(turns, number, Standing { weight: share.cores.unwrap_or(WHOLE), class });
             place.told = Some(share);
         }
-        Some((*turns, seat, number))
+        Some(Seen { turns, seat, device: number, own_calls: &mut place.own_calls })
     }
 }
 
+/// A seat as seen from one device.
+struct Seen<'a> {
+    turns: &'static shared::Turns,
+    seat: &'a mut Seat,
+    device: usize,
+    own_calls: &'a mut u32,
+}
+
 /// One device's turns; `None`: nobody else is seen.
-pub(super) struct AtDevice<'a>(Option<(&'static shared::Turns, &'a mut Seat, usize)>);
+pub(super) struct AtDevice<'a>(Option<Seen<'a>>);
 
 impl Turns for AtDevice<'_> {
     type Waiting = Waiting;
 
     fn rivals(&mut self, now: u64) -> Rivals {
-        let Some((turns, seat, device)) = &mut self.0 else { return Rivals::default() };
+        let Some(Seen { turns, seat, device, .. }) = &mut self.0 else { return Rivals::default() };
         let shared::Rivals { waiting, present, higher_present, .. } = seat.rivals(turns, *device, now);
         Rivals { waiting, present, higher: higher_present }
     }
 
     fn calls(&mut self) -> u32 {
-        self.0.as_ref().map_or(0, |(turns, _, device)| turns.calls(*device))
+        self.0.as_ref().map_or(0, |seen| seen.turns.calls(seen.device).wrapping_sub(*seen.own_calls))
     }
 
     fn take(&mut self, now: u64) -> Answer<Waiting> {
-        let Some((turns, seat, device)) = &mut self.0 else { return Answer::Taken(shared::SLICE) };
-        match seat.take(turns, *device, now) {
+        let Some(Seen { turns, seat, device, own_calls }) = &mut self.0 else { return Answer::Taken(shared::SLICE) };
+        let before = turns.calls(*device);
+        let answer = seat.take(turns, *device, now);
+        // Asking is a call too, unless the last one still stands. Should it be somebody else's, that one is seen waiting.
+        **own_calls = own_calls.wrapping_add(u32::from(turns.calls(*device) != before));
+        match answer {
             shared::Turn::Taken { slice } => Answer::Taken(slice),
             shared::Turn::Wait(waiting) => Answer::Wait(Waiting { turns, waiting }),
         }
     }
 
     fn extend(&mut self, now: u64, end: u64) -> bool {
-        let Some((turns, seat, device)) = &mut self.0 else { return true };
+        let Some(Seen { turns, seat, device, .. }) = &mut self.0 else { return true };
         seat.extend(turns, *device, now, end)
     }
 
     fn close(&mut self, now: u64, end: u64) {
-        if let Some((turns, seat, device)) = &mut self.0 {
+        if let Some(Seen { turns, seat, device, .. }) = &mut self.0 {
             let _too_late = seat.close(turns, *device, now, end);
         }
     }
 
     fn leave(&mut self, now: u64) {
-        if let Some((turns, seat, device)) = &mut self.0 {
+        if let Some(Seen { turns, seat, device, .. }) = &mut self.0 {
             seat.leave(turns, *device, now);
         }
     }
 
     fn used(&mut self, now: u64, device_time: i64) {
-        if let Some((turns, seat, device)) = &mut self.0 {
+        if let Some(Seen { turns, seat, device, .. }) = &mut self.0 {
             seat.used(turns, *device, now, device_time);
         }
     }
