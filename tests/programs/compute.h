@@ -39,7 +39,8 @@ static inline CUstream stream(void) {
 }
 
 static inline CUresult launch(CUfunction function, CUstream on) {
-    return cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, on, NULL, NULL);
+    /* A grid that fills any device: kernels of several streams do not overlap then, and their times add up. */
+    return cuLaunchKernel(function, 16384, 1, 1, 1024, 1, 1, 0, on, NULL, NULL);
 }
 
 #endif
