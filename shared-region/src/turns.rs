@@ -50,6 +50,9 @@ pub const MAX_WAIT: u64 = 2_000_000_000;
 pub(crate) const WANT: u64 = 50_000_000;
 /// For how long somebody counts as present after it last wanted or used the device.
 pub(crate) const PRESENT: u64 = 1_000_000_000;
+/// For how long it keeps its place among those who want it. Longer than the pauses of a program that waits for each kernel;
+/// short, as it comes back with what it has not used in that time.
+pub(crate) const RECENT: u64 = 30_000_000;
 
 /// Who may use a turns file, when it has to be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

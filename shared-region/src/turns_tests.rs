@@ -267,6 +267,16 @@ fn a_higher_class_does_not_wait_for_the_lease_of_a_lower_one() {
     assert!(last <= LEAD + WAKING, "{last}");
 }
 
+/// Who is of a higher class used to be ahead anew whenever the other did not want the device for a moment.
+#[test]
+fn a_higher_class_leaves_the_share_of_who_waits_for_its_own_work() {
+    let other = Habit { class: 9, burst: Some((4, 200 * US)), ..saturating(5000, 500 * US) };
+    let mut machine = Machine::new(&[Habit { class: 0, ..saturating(5000, 200 * US) }, other], |number| number as u64);
+    let (shares, busy) = machine.shares(10_000 * MS);
+    // Its own pauses cost it some of its half.
+    assert!(shares[1] >= 25.0, "{shares:?}, busy {busy}");
+}
+
 #[test]
 fn best_effort_gets_what_the_others_leave() {
     let idle = Habit { class: BEST_EFFORT, ..saturating(100, 200 * US) };

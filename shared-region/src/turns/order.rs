@@ -45,6 +45,11 @@ impl Seen {
         self.present > now && self.present <= now + 2 * super::PRESENT
     }
 
+    /// Whether it has wanted or used the device within [`super::RECENT`].
+    fn is_recent(&self, now: u64) -> bool {
+        self.is_present(now) && self.present + super::RECENT > now + super::PRESENT
+    }
+
     /// When it last said that it wants the device.
     fn said(&self) -> u64 {
         self.want.saturating_sub(WANT)
@@ -145,6 +150,12 @@ pub(crate) fn survey(
             found.higher_present |= higher;
             found.processes += u32::from(other.tenant == me.tenant);
         }
+        // Who has only just stopped wanting it is still in the race: its work is on the device, or is about to come. If the
+        // device's time went on without it, whoever is allowed to be ahead would be so anew with each of its turns.
+        if (wants || other.is_recent(now)) && (other.class == BEST_EFFORT) == (me.class == BEST_EFFORT) {
+            let start = other.start(clock);
+            found.lowest = if distance(start, found.lowest) < 0 { start } else { found.lowest };
+        }
         if !wants {
             continue;
         }
@@ -158,10 +169,6 @@ pub(crate) fn survey(
         if first.is_none_or(|first| place < first) {
             first = Some(place);
             found.first = Some((other.seat, other.want));
-        }
-        if (other.class == BEST_EFFORT) == (me.class == BEST_EFFORT) {
-            let start = other.start(clock);
-            found.lowest = if distance(start, found.lowest) < 0 { start } else { found.lowest };
         }
     }
     found
