@@ -160,6 +160,21 @@ fn gated(
     result
 }
 
+/// Whether anything was ever sent through the gate.
+pub(crate) fn is_measuring() -> bool {
+    !is_off() && Gate::existing().is_some()
+}
+
+/// The program has waited for the device: what that has finished is charged as what it was. Its process may end next.
+pub(crate) fn finished() {
+    // Relaxed: as in `submit`. During a capture the driver is asked nothing.
+    if WORD.load(Ordering::Relaxed) & CAPTURES == 0
+        && let Some(gate) = Gate::existing()
+    {
+        gate.finished();
+    }
+}
+
 /// Before a context goes: what was recorded in it is forgotten.
 pub(crate) fn context_destroyed(context: usize) {
     if let Some(gate) = Gate::existing() {

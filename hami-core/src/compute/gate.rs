@@ -119,9 +119,23 @@ impl Gate {
         drop(self.lock());
     }
 
+    /// Looks at what the device of the current context has finished.
+    pub(super) fn finished(&self) {
+        let Some(context) = current_context() else { return };
+        let mut state = self.lock();
+        if let Some(place) = state.contexts.get(&(context as u64)).copied() {
+            state.harvest(place, StreamId { context, handle: 0, thread: 0 }, clock::now());
+        }
+    }
+
     pub(super) fn context_destroyed(&self, context: usize) {
         let mut state = self.lock();
-        state.contexts.remove(&(context as u64));
+        // What the device has finished there is charged as it was; nobody can tell afterwards.
+        if let Some(place) = state.contexts.remove(&(context as u64))
+            && WORD.load(Ordering::Relaxed) & CAPTURES == 0
+        {
+            state.harvest(place, StreamId { context, handle: 0, thread: 0 }, clock::now());
+        }
         for device in &mut state.devices {
             device.pace.context_destroyed(context);
         }
@@ -341,6 +355,7 @@ impl Passage {
             device.pace.learner.launched_unmeasured(self.command);
         }
         let gaps = !visit.waited && !device.pace.spans.busy(stream);
+        let measures = measures && device.pace.marks();
         let needs_mark = device.pace.spans.open(stream) || !device.pace.spans.busy(stream);
         if measures && needs_mark {
             state = mark(gate, state, place, stream);
@@ -388,7 +403,8 @@ impl Passage {
                 return Some((state, expected));
             }
             // What follows the wait is not to count among what went before.
-            if measures && state.devices.get_mut(place)?.pace.spans.open(stream) {
+            let pace = &mut state.devices.get_mut(place)?.pace;
+            if measures && pace.marks() && pace.spans.open(stream) {
                 state = mark(gate, state, place, stream);
             }
             drop(state);

@@ -109,6 +109,8 @@ pub(super) struct Visit {
     capped: bool,
     /// When it began to wait for the first measurement.
     first: Option<u64>,
+    /// When it began to wait for what was charged by a guess.
+    guess: Option<u64>,
     /// When it began to wait for the device, and until when it does at most.
     drain: Option<(u64, u64)>,
     /// Short sleeps in a row.
@@ -119,7 +121,7 @@ pub(super) struct Visit {
 
 impl Visit {
     pub(super) const fn new() -> Self {
-        Self { capped: false, first: None, drain: None, naps: 0, waited: false }
+        Self { capped: false, first: None, guess: None, drain: None, naps: 0, waited: false }
     }
 
     /// A time a little later, and ever later.
@@ -150,6 +152,9 @@ pub(super) struct Pace<E> {
     /// The same of the turn before: somebody else's work had still been there. The next turn lasts longer by as much, or from
     /// then on each turn's work would run on in the next one's.
     late: u64,
+    /// The device has not got on for as long as anybody waits for that. Its work may be waiting for the very thread that stands
+    /// at the gate, so nothing is waited for, and no mark takes up room in a stream, until it does.
+    stalled: bool,
 }
 
 impl<E> Default for Pace<E> {
@@ -165,6 +170,7 @@ impl<E> Default for Pace<E> {
             closed: None,
             behind: None,
             late: 0,
+            stalled: false,
         }
     }
 }
@@ -229,6 +235,7 @@ impl<E: Copy> Pace<E> {
             |sent| learner.borrow_mut().lost(sent.key, sent.launches),
         );
         if let Some(latest) = progress.latest {
+            self.stalled = false;
             self.busy_since = self.busy_since.max(latest.min(now));
         }
         if self.closed.is_some() {
@@ -281,8 +288,9 @@ impl<E: Copy> Pace<E> {
         (key, expected): (Key, Expected),
         (rules, account, turns): (Rules, &impl Account, &mut T),
     ) -> Step<T::Waiting> {
-        let wait = self.cap(now, visit, rules, account);
-        if let Some(until) = wait.or_else(|| self.first_measurement(now, visit, key, expected)) {
+        let wait = if self.stalled { None } else { self.cap(now, visit, rules, account) };
+        let wait = wait.or_else(|| self.first_measurement(now, visit, key, expected));
+        if let Some(until) = wait {
             // Nothing more comes for a while: who comes next should not wait for that.
             let wanted = core::mem::replace(&mut self.wants, false);
             if self.turn.take().is_some() {
@@ -314,6 +322,11 @@ impl<E: Copy> Pace<E> {
         turns.close(now, end + self.late);
     }
 
+    /// Whether marks are of use: they take up room in the stream.
+    pub(super) fn marks(&self) -> bool {
+        !self.stalled
+    }
+
     /// Whether the tenant is in debt: then nothing more may be granted.
     pub(super) fn owes(&self, now: u64, rules: Rules, account: &impl Account) -> bool {
         rules.hard_cap().is_some_and(|cap| account.ready_at(now, cap) > now)
@@ -326,13 +339,17 @@ impl<E: Copy> Pace<E> {
             return None;
         };
         let ready = account.ready_at(now, cap);
+        if ready > now && !visit.capped && self.spans.guessed() && now - *visit.guess.get_or_insert(now) < LONGEST_FIRST
+        {
+            return Some(visit.nap(now).min(ready));
+        }
         visit.capped = ready > now || (visit.capped && ready + CREDIT > now);
         visit.capped.then_some(ready + CREDIT)
     }
 
     /// Until when to wait for the first measurement of a function.
     fn first_measurement(&mut self, now: u64, visit: &mut Visit, key: Key, expected: Expected) -> Option<u64> {
-        expected.unmeasured.filter(|in_flight| *in_flight >= UNMEASURED)?;
+        expected.unmeasured.filter(|in_flight| *in_flight >= UNMEASURED && !self.stalled)?;
         let began = *visit.first.get_or_insert(now);
         if now - began >= LONGEST_FIRST {
             self.learner.give_up(key, now - began);
@@ -343,7 +360,7 @@ impl<E: Copy> Pace<E> {
 
     /// Until when to wait for the device to work off what it has. Never without bound: a kernel may be waiting for the very
     /// call that stands here.
-    fn room(&self, now: u64, visit: &mut Visit, expected: Expected) -> Option<u64> {
+    fn room(&mut self, now: u64, visit: &mut Visit, expected: Expected) -> Option<u64> {
         let most = match self.rivals {
             Rivals { higher: true, .. } => IN_FLIGHT_BELOW_OTHERS,
             Rivals { present: true, .. } => IN_FLIGHT_AMONG_OTHERS,
@@ -355,7 +372,7 @@ impl<E: Copy> Pace<E> {
         let always = if self.rivals.present { 1 } else { 2 };
         let end = self.end(now);
         let ending = end - now <= LEAD && self.spans.commands() == 1;
-        if self.spans.commands() < always || in_flight + expected.cost <= most || ending {
+        if self.stalled || self.spans.commands() < always || in_flight + expected.cost <= most || ending {
             return None;
         }
         // The middle is waited for, not the end: the device goes on meanwhile.
@@ -366,6 +383,7 @@ impl<E: Copy> Pace<E> {
         let until = until.max(now);
         let (_, deadline) = *visit.drain.get_or_insert((now, now + 2 * (end - now) + 20_000_000));
         if now >= deadline {
+            self.stalled = true;
             return None;
         }
         Some(if until > now { until } else { visit.nap(now) }.min(deadline))

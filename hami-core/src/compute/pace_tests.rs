@@ -267,7 +267,8 @@ fn a_function_that_is_never_measured_holds_nobody_up_for_long() {
         world.launch();
         world.dry = u64::MAX / 2;
     }
-    assert!(world.now - begin <= LONGEST_FIRST + 2_000_000, "{} ns", world.now - begin);
+    // One wait for the measurement, and what the guesses owe by then.
+    assert!(world.now - begin <= 2 * LONGEST_FIRST, "{} ns", world.now - begin);
 }
 
 #[test]

@@ -217,6 +217,11 @@ impl<E: Copy> Spans<E> {
         stream
     }
 
+    /// Whether something is on its way that was charged by a guess, and will soon be known better.
+    pub(super) fn guessed(&self) -> bool {
+        self.marks.iter().any(|mark| mark.span.is_some_and(|span| !span.sent.known))
+    }
+
     /// Commands went into a stream.
     pub(super) fn sent(&mut self, id: StreamId, sent: Sent) {
         let stream = self.stream(id);

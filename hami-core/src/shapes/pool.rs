@@ -19,7 +19,7 @@ use crate::books::PoolNumber;
 use crate::guard::{self, Inside};
 use crate::private::Private;
 use crate::tenant::{self, Quota, Tenant};
-use crate::vendor;
+use crate::{compute, vendor};
 
 /// In what steps a pool grows, for the reservation; what it really grew by is settled afterwards.
 const GROWTH_STEP: u64 = 32 << 20;
@@ -400,16 +400,22 @@ pub(crate) fn trim(
     synchronised(|| unsafe { original(pool, keep) })
 }
 
-/// Runs `call`, in which pools may shrink.
+/// Runs `call`, which waits for the device: pools may shrink in it, and what the device has finished is known afterwards.
 fn synchronised(call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(tenant) = tenant::get() else { return call() };
     // Relaxed: see `shrunk`. Most programs have no pools, and wait here often.
-    if !tenant.uses_pools.load(Ordering::Relaxed) {
+    let pools = tenant.uses_pools.load(Ordering::Relaxed);
+    if !pools && !compute::is_measuring() {
         return call();
     }
     let Some(mut inside) = Inside::enter() else { return call() };
     let result = inside.driver(call);
-    guard::bookkeeping(|| _ = shrunk(tenant));
+    guard::bookkeeping(|| {
+        if pools {
+            _ = shrunk(tenant);
+        }
+        compute::finished();
+    });
     result
 }
 
