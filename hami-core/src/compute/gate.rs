@@ -165,7 +165,12 @@ impl Gate {
                 let account = tenant.region().map(|region| region.bucket(quota.device));
                 let mut state = self.lock();
                 let place = state.devices.iter().position(|device| ptr::eq(device.quota, quota)).unwrap_or_else(|| {
-                    state.devices.push(Device { quota, account, pace: Pace::default(), last_used: 0 });
+                    let mut pace = Pace::default();
+                    let mut count = 0;
+                    // SAFETY: writes one number of ours.
+                    let answer = unsafe { vendor::device_get_count(&raw mut count) };
+                    pace.learner.several_devices = answer != CUDA_SUCCESS || count > 1;
+                    state.devices.push(Device { quota, account, pace, last_used: 0 });
                     state.devices.len() - 1
                 });
                 state.contexts.insert(context as u64, place);

@@ -9,6 +9,9 @@ const MOST: usize = 8192;
 /// its process ends or everything it launches is new, must not be a way round the cap. What is measured gets the rest back
 /// at once.
 const GUESS: u64 = 10_000_000;
+/// The same where the process has several devices: a kernel may spin there for one on another device, which a large debt would
+/// hold back, and what it took meanwhile would be a larger one.
+const GUESS_AMONG_DEVICES: u64 = 20_000;
 /// What a fill or a copy takes beside its bytes, in nanoseconds.
 const TRANSFER: u64 = 2_000;
 /// Bytes per nanosecond at which fills and copies are taken to run until they were measured: a device of today does some
@@ -102,9 +105,15 @@ pub(super) struct Learner {
     known: AddressMap<Known>,
     /// Grows when an estimate that threads were told has gone stale.
     version: u64,
+    /// Whether the process has more than one device.
+    pub(super) several_devices: bool,
 }
 
 impl Learner {
+    fn guess(&self) -> u64 {
+        if self.several_devices { GUESS_AMONG_DEVICES } else { GUESS }
+    }
+
     /// Grows when an estimate that was given out has changed by more than an eighth.
     pub(super) fn version(&self) -> u64 {
         self.version
@@ -112,6 +121,7 @@ impl Learner {
 
     /// What `command` is expected to cost now.
     pub(super) fn expect(&mut self, command: Command) -> Expected {
+        let guess = self.guess();
         match self.known.get_mut(&command.key().0) {
             Some(known) => {
                 known.told = known.estimate;
@@ -123,7 +133,7 @@ impl Learner {
                 }
             }
             None => Expected {
-                cost: command.guess().unwrap_or(GUESS).clamp(LEAST, MOST_CHARGED),
+                cost: command.guess().unwrap_or(guess).clamp(LEAST, MOST_CHARGED),
                 unmeasured: command.guess().is_none().then_some(0),
                 wanted: true,
             },
@@ -136,7 +146,7 @@ impl Learner {
             self.known.clear();
             self.version += 1;
         }
-        let estimate = command.guess().unwrap_or(GUESS);
+        let estimate = command.guess().unwrap_or(self.guess());
         let fresh = Known { estimate, told: estimate, samples: 0, in_flight: 0 };
         self.known.entry(command.key().0).or_insert(fresh).in_flight += 1;
     }
