@@ -1,5 +1,6 @@
-/* Ways to use a device so that nobody comes to measure it, and one to need the gate open: "contexts" and "functions" print
- * "share PERCENT" of what their kernels of 10 ms had and "took SECONDS", "blocked" what it could submit behind a host function. */
+/* Ways to use a device so that nobody comes to measure it, and one to need the gate open. "contexts", "functions" and
+ * "beside-blocked" print "share PERCENT" of what their kernels of 10 ms had and "took SECONDS", "blocked" what it could submit
+ * behind a host function. */
 #include <sched.h>
 #include <string.h>
 
@@ -57,6 +58,22 @@ static void blocked(void) {
     check(cuStreamSynchronize(on), "cuStreamSynchronize");
 }
 
+/* One stream waits for the program all the while; the work goes into another. */
+static void beside_blocked(void) {
+    CUstream held = stream();
+    check(cuLaunchHostFunc(held, wait_for_release, NULL), "cuLaunchHostFunc");
+    for (int i = 0; i < 8; i++) check(launch(kernel_us(20), held), "cuLaunchKernel");
+    CUstream on = stream();
+    CUfunction function = kernel_us(KERNEL_US);
+    begin = now();
+    end = begin + 2000000000;
+    for (; now() < end; launches++) check(launch(function, on), "cuLaunchKernel");
+    check(cuStreamSynchronize(on), "cuStreamSynchronize");
+    say();
+    released = 1;
+    check(cuStreamSynchronize(held), "cuStreamSynchronize");
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) return 2;
     start();
@@ -65,6 +82,7 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], "contexts")) contexts();
     else if (!strcmp(argv[1], "functions")) functions();
     else if (!strcmp(argv[1], "blocked")) blocked();
+    else if (!strcmp(argv[1], "beside-blocked")) beside_blocked();
     else return 2;
     return 0;
 }

@@ -34,6 +34,13 @@ fn a_function_for_each_launch_is_held_to_the_cap() {
     assert!((10.0..=32.0).contains(&share) && took < 4.0, "{share} in {took}");
 }
 
+/// While a stream waited for the program, nothing was measured in the others either, and nothing waited.
+#[test]
+fn work_beside_a_stream_that_waits_for_the_program_is_held_to_the_cap() {
+    let (share, took) = share_by("beside-blocked");
+    assert!((10.0..=32.0).contains(&share) && took < 4.0, "{share} in {took}");
+}
+
 /// Each launch waited anew for a device that waited for the program.
 #[test]
 fn work_behind_a_host_function_that_waits_for_the_program_can_be_submitted() {

@@ -360,7 +360,7 @@ impl Passage {
             device.pace.learner.launched_unmeasured(self.command);
         }
         let gaps = !visit.waited && !device.pace.spans.busy(stream);
-        let measures = measures && device.pace.marks();
+        let measures = measures && !device.pace.spans.stalled(stream);
         let needs_mark = device.pace.spans.open(stream) || !device.pace.spans.busy(stream);
         if measures && needs_mark {
             state = mark(gate, state, place, stream);
@@ -402,14 +402,14 @@ impl Passage {
                 expected.unmeasured = None;
             }
             let step = state.with(place, now, |pace, _, rules, account, turns| {
-                pace.step(now, visit, (key, expected), (rules, account, turns))
+                pace.step(now, visit, (stream, key, expected), (rules, account, turns))
             })?;
             if let Step::Go = step {
                 return Some((state, expected));
             }
             // What follows the wait is not to count among what went before.
             let pace = &mut state.devices.get_mut(place)?.pace;
-            if measures && pace.marks() && pace.spans.open(stream) {
+            if measures && !pace.spans.stalled(stream) && pace.spans.open(stream) {
                 state = mark(gate, state, place, stream);
             }
             drop(state);

@@ -152,9 +152,6 @@ pub(super) struct Pace<E> {
     /// The same of the turn before: somebody else's work had still been there. The next turn lasts longer by as much, or from
     /// then on each turn's work would run on in the next one's.
     late: u64,
-    /// The device has not got on for as long as anybody waits for that. Its work may be waiting for the very thread that stands
-    /// at the gate, so nothing is waited for, and no mark takes up room in a stream, until it does.
-    stalled: bool,
 }
 
 impl<E> Default for Pace<E> {
@@ -170,7 +167,6 @@ impl<E> Default for Pace<E> {
             closed: None,
             behind: None,
             late: 0,
-            stalled: false,
         }
     }
 }
@@ -235,7 +231,6 @@ impl<E: Copy> Pace<E> {
             |sent| learner.borrow_mut().lost(sent.key, sent.launches),
         );
         if let Some(latest) = progress.latest {
-            self.stalled = false;
             self.busy_since = self.busy_since.max(latest.min(now));
         }
         if self.closed.is_some() {
@@ -285,11 +280,15 @@ impl<E: Copy> Pace<E> {
         &mut self,
         now: u64,
         visit: &mut Visit,
-        (key, expected): (Key, Expected),
+        (stream, key, expected): (StreamId, Key, Expected),
         (rules, account, turns): (Rules, &impl Account, &mut T),
     ) -> Step<T::Waiting> {
-        let wait = if self.stalled { None } else { self.cap(now, visit, rules, account) };
-        let wait = wait.or_else(|| self.first_measurement(now, visit, key, expected));
+        let stalled = self.spans.stalled(stream);
+        let mut wait = None;
+        if !stalled {
+            wait = self.cap(now, visit, rules, account);
+            wait = wait.or_else(|| self.first_measurement(now, visit, key, expected));
+        }
         if let Some(until) = wait {
             // Nothing more comes for a while: who comes next should not wait for that.
             let wanted = core::mem::replace(&mut self.wants, false);
@@ -306,7 +305,8 @@ impl<E: Copy> Pace<E> {
             return Step::Turn(waiting);
         }
         // The turn goes on meanwhile, by what is on its way.
-        match self.room(now, visit, expected) {
+        let room = if stalled { None } else { self.room(now, visit, expected) };
+        match room {
             Some(until) => {
                 visit.waited = true;
                 Step::Sleep(until.min(now + LONGEST_SLEEP))
@@ -320,11 +320,6 @@ impl<E: Copy> Pace<E> {
         let end = self.end(now);
         self.closed = Some(end);
         turns.close(now, end + self.late);
-    }
-
-    /// Whether marks are of use: they take up room in the stream.
-    pub(super) fn marks(&self) -> bool {
-        !self.stalled
     }
 
     /// Whether the tenant is in debt: then nothing more may be granted.
@@ -349,7 +344,7 @@ impl<E: Copy> Pace<E> {
 
     /// Until when to wait for the first measurement of a function.
     fn first_measurement(&mut self, now: u64, visit: &mut Visit, key: Key, expected: Expected) -> Option<u64> {
-        expected.unmeasured.filter(|in_flight| *in_flight >= UNMEASURED && !self.stalled)?;
+        expected.unmeasured.filter(|in_flight| *in_flight >= UNMEASURED)?;
         let began = *visit.first.get_or_insert(now);
         if now - began >= LONGEST_FIRST {
             self.learner.give_up(key, now - began);
@@ -372,7 +367,7 @@ impl<E: Copy> Pace<E> {
         let always = if self.rivals.present { 1 } else { 2 };
         let end = self.end(now);
         let ending = end - now <= LEAD && self.spans.commands() == 1;
-        if self.stalled || self.spans.commands() < always || in_flight + expected.cost <= most || ending {
+        if self.spans.commands() < always || in_flight + expected.cost <= most || ending {
             return None;
         }
         // The middle is waited for, not the end: the device goes on meanwhile.
@@ -381,9 +376,9 @@ impl<E: Copy> Pace<E> {
             _ => end.saturating_sub((most / 2).max(in_flight / 2)),
         };
         let until = until.max(now);
-        let (_, deadline) = *visit.drain.get_or_insert((now, now + 2 * (end - now) + 20_000_000));
+        let (since, deadline) = *visit.drain.get_or_insert((now, now + 2 * (end - now) + 20_000_000));
         if now >= deadline {
-            self.stalled = true;
+            self.spans.stall(since);
             return None;
         }
         Some(if until > now { until } else { visit.nap(now) }.min(deadline))

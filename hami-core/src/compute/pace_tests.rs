@@ -117,7 +117,7 @@ impl World {
         let expected = loop {
             self.harvest();
             let expected = self.pace.learner.expect(KERNEL);
-            let asked = (KERNEL.key(), expected);
+            let asked = (STREAM, KERNEL.key(), expected);
             match self.pace.step(self.now, &mut visit, asked, (self.rules, &self.purse, &mut Alone)) {
                 Step::Go => break expected,
                 Step::Turn(()) => panic!("nobody else is there"),
@@ -296,7 +296,7 @@ fn a_raised_cap_ends_a_wait_that_was_begun_under_the_old_one() {
     let mut visit = Visit::new();
     let expected = world.pace.learner.expect(KERNEL);
     let mut ask = |world: &mut World| {
-        let asked = (KERNEL.key(), expected);
+        let asked = (STREAM, KERNEL.key(), expected);
         world.pace.step(world.now, &mut visit, asked, (world.rules, &world.purse, &mut Alone))
     };
     let Step::Sleep(until) = ask(&mut world) else { panic!("in debt") };

@@ -106,6 +106,9 @@ struct Stream {
     pending: u32,
     /// When it passed the last one that it was seen to pass.
     passed: Option<u64>,
+    /// Its work has not got on for as long as anybody waits for that: it may be waiting for the very thread that stands at the
+    /// gate. So none of it counts as on its way, and no mark takes up room in the stream, until one of them is passed.
+    stalled: bool,
     /// Counts uses, for giving up the longest unused.
     used: u64,
 }
@@ -207,6 +210,7 @@ impl<E: Copy> Spans<E> {
                     marked: None,
                     pending: 0,
                     passed: None,
+                    stalled: false,
                     used: 0,
                 });
                 self.streams.len() - 1
@@ -219,7 +223,33 @@ impl<E: Copy> Spans<E> {
 
     /// Whether something is on its way that was charged by a guess, and will soon be known better.
     pub(super) fn guessed(&self) -> bool {
-        self.marks.iter().any(|mark| mark.span.is_some_and(|span| !span.sent.known))
+        self.marks.iter().any(|mark| mark.span.is_some_and(|span| !span.sent.known) && !self.is_stalled(mark.stream))
+    }
+
+    fn is_stalled(&self, number: u64) -> bool {
+        self.streams.iter().any(|stream| stream.number == number && stream.stalled)
+    }
+
+    /// Whether the stream is not waited for.
+    pub(super) fn stalled(&mut self, id: StreamId) -> bool {
+        self.stream(id).stalled
+    }
+
+    /// Streams with a mark from before `since` that the device has still not passed are not waited for any longer.
+    pub(super) fn stall(&mut self, since: u64) {
+        let Self { streams, marks, .. } = self;
+        for stream in streams.iter_mut().filter(|stream| !stream.stalled) {
+            stream.stalled = marks.iter().any(|mark| mark.stream == stream.number && mark.put < since);
+        }
+        self.count();
+    }
+
+    /// Counts anew what is on its way.
+    fn count(&mut self) {
+        let counted = self.marks.iter().filter(|mark| !self.is_stalled(mark.stream)).filter_map(|mark| mark.span);
+        let (in_flight, commands) =
+            counted.fold((0, 0), |(time, commands), Span { sent, .. }| (time + sent.cost, commands + sent.launches));
+        (self.in_flight, self.commands) = (in_flight, commands);
     }
 
     /// Commands went into a stream.
@@ -230,7 +260,7 @@ impl<E: Copy> Spans<E> {
 
     /// Device-time in nanoseconds that is expected of what lies behind the last marks.
     pub(super) fn open_cost(&self) -> u64 {
-        self.streams.iter().map(|stream| stream.sent.cost).sum()
+        self.streams.iter().filter(|stream| !stream.stalled).map(|stream| stream.sent.cost).sum()
     }
 
     /// Whether commands lie in the stream behind its last mark.
@@ -243,8 +273,8 @@ impl<E: Copy> Spans<E> {
         self.stream(id).pending > 0
     }
 
-    /// A mark was put into a stream between the two times of `put`. The device may have been idle before it as long as the program took to send
-    /// what lies behind the mark before, unless it still had to pass that one when all was sent.
+    /// A mark was put into a stream between the two times of `put`. The device may have been idle before it as long as the
+    /// program took to send what lies behind the mark before, unless it still had to pass that one when all was sent.
     pub(super) fn marked(&mut self, id: StreamId, event: E, put: [u64; 2], claim: Claim) {
         let stream = self.stream(id);
         let gapless = stream.pending > 0;
@@ -272,7 +302,8 @@ impl<E: Copy> Spans<E> {
     }
 
     /// Looks which marks the device has passed, the older ones of each stream first. `calls` says how often others have begun to
-    /// want the device, `asked` is the time for [`Progress::behind`]. `look` asks for one mark; `done` gets each that is passed or lost back, with what its span says.
+    /// want the device, `asked` is the time for [`Progress::behind`]. `look` asks for one mark; `done` gets each that is passed
+    /// or lost back, with what its span says.
     pub(super) fn harvest(
         &mut self,
         (own, calls, asked): (StreamId, u32, u64),
@@ -303,7 +334,11 @@ impl<E: Copy> Spans<E> {
                 continue;
             }
             let Some(mark) = self.marks.remove(at) else { break };
-            if let Some(span) = mark.span {
+            let stalled = self.streams.iter_mut().find(|known| known.number == mark.stream && known.stalled);
+            if let Some(stalled) = stalled {
+                stalled.stalled = false;
+                self.count();
+            } else if let Some(span) = mark.span {
                 self.in_flight = self.in_flight.saturating_sub(span.sent.cost);
                 self.commands = self.commands.saturating_sub(span.sent.launches);
             }
@@ -377,12 +412,11 @@ impl<E: Copy> Spans<E> {
             if mark.context == context
                 && let Some(span) = mark.span
             {
-                self.in_flight = self.in_flight.saturating_sub(span.sent.cost);
-                self.commands = self.commands.saturating_sub(span.sent.launches);
                 lost(span.sent);
             }
             mark.context != context
         });
+        self.count();
     }
 }
 

@@ -114,3 +114,21 @@ fn the_number_of_streams_is_bounded() {
     }
     assert_eq!(spans.streams.len(), MOST_STREAMS);
 }
+
+#[test]
+fn a_stream_that_does_not_get_on_counts_for_nothing_until_it_does() {
+    let mut spans = Spans::default();
+    for (stream, put, passed) in [(A, 0, 1000), (B, 500, 600)] {
+        spans.marked(stream, passed - 1, [put; 2], ALONE);
+        spans.sent(stream, sent(300, 2));
+        spans.marked(stream, passed, [put; 2], ALONE);
+        spans.sent(stream, sent(100, 1));
+    }
+    spans.stall(500); // what was put before
+    assert_eq!((spans.stalled(A), spans.stalled(B)), (true, false));
+    assert_eq!((spans.in_flight(), spans.commands(), spans.open_cost()), (300, 2, 100));
+    assert_eq!(harvest(&mut spans, 600).len(), 1);
+    assert_eq!((spans.in_flight(), spans.stalled(A)), (0, true));
+    assert_eq!(harvest(&mut spans, 999), []);
+    assert_eq!((spans.in_flight(), spans.open_cost(), spans.stalled(A)), (300, 200, false));
+}
