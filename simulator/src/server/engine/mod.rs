@@ -30,9 +30,9 @@ use crate::device::Description;
 use crate::futex;
 use crate::server::engine::usage::Who;
 
-/// Shortest time from one pass to the next, in nanoseconds: what a device takes to notice work while it is busy with other
-/// arrivals, and a bound on what a client that launches without end costs.
-const REST_NS: u64 = 20_000;
+/// Shortest time from one pass to the next, in nanoseconds: what a device takes to fetch a command that comes behind another,
+/// and a bound on what a client that launches without end costs.
+const REST_NS: u64 = 2_000;
 
 /// The engine of all devices of a simulation. Dropping it ends everything that runs.
 pub struct Engine {
