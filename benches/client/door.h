@@ -17,6 +17,7 @@
 /* What submits work, and what it needs. */
 #define COMPUTE_FUNCTIONS(X) \
     X(cuCtxSynchronize) \
+    X(cuCtxGetCurrent) \
     X(cuModuleLoadData) \
     X(cuModuleGetFunction) \
     X(cuStreamCreate) \
@@ -27,10 +28,12 @@
     X(cuEventCreate) \
     X(cuEventRecord) \
     X(cuLaunchKernel) \
+    X(cuLaunchHostFunc) \
     X(cuGraphInstantiateWithFlags) \
     X(cuGraphLaunch) \
     X(cuMemsetD32Async) \
-    X(cuMemcpyDtoDAsync_v2)
+    X(cuMemcpyDtoDAsync_v2) \
+    X(cuMemcpyHtoDAsync_v2)
 
 #define NVML_FUNCTIONS(X) \
     X(nvmlInit_v2) \

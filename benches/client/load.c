@@ -6,13 +6,15 @@
              graph     launches a graph of 200 kernels, again and again
              step      launches a captured training step: kernels of several lengths on two streams, a fill, a copy
              periodic  one kernel every `every_us`, from launch to end measured
-             meet      on two devices, `count` pairs of kernels that wait for each other; no limit of time
+             meet      on two devices, `count` pairs of kernels that wait for each other; 0: until the end of `active`
+             paced, streams, threads, host-function, wait-event, copies: see shapes.c
      kernel=NAME       the kernel; its name states its duration, as the simulator's README says
      grid=N block=N    blocks, and threads in each
      sync_every=N      waits for the end of everything after each N submissions; 0: never
      active=A-B,C-D    seconds from the start between which it submits; asleep in between
-     every_us=N        see `periodic`
+     every_us=N        see `periodic` and `paced`
      count=N           see `meet`
+     host_us=N streams=N threads=N launches=N bytes=N   see shapes.c
      endless=A         at second A it launches a kernel that never ends, and submits nothing from then on
      gate=early        stands at its gate before it starts the device; without it, when all is ready for the first launch */
 #include <signal.h>
@@ -24,6 +26,7 @@
 
 #include "common.h"
 #include "door.h"
+#include "load.h"
 
 enum { MOST_SPANS = 8, MOST_TIMES = 1 << 20, GRAPH_KERNELS = 200, LIST = 1 << 12, PIECE = 64 << 10 };
 
@@ -36,7 +39,9 @@ struct span {
 
 static const char *pattern = "loop", *kernel_name = "load_us1000";
 static unsigned grid = 528, block = 256;
-static long sync_every, every_us = 10000, meetings = 1000;
+static long sync_every, meetings = 1000;
+static struct work work = {.every_us = 10000, .streams = 1, .threads = 1, .launches = 1};
+static const struct shape *shape;
 static double endless = -1;
 static int gate_early;
 static struct span spans[MOST_SPANS];
@@ -66,7 +71,12 @@ static void read_settings(int count, char **settings) {
         else if (strcmp(name, "grid") == 0) grid = (unsigned)atol(value);
         else if (strcmp(name, "block") == 0) block = (unsigned)atol(value);
         else if (strcmp(name, "sync_every") == 0) sync_every = atol(value);
-        else if (strcmp(name, "every_us") == 0) every_us = atol(value);
+        else if (strcmp(name, "every_us") == 0) work.every_us = atol(value);
+        else if (strcmp(name, "host_us") == 0) work.host_us = atol(value);
+        else if (strcmp(name, "streams") == 0) work.streams = atol(value);
+        else if (strcmp(name, "threads") == 0) work.threads = atol(value);
+        else if (strcmp(name, "launches") == 0) work.launches = atol(value);
+        else if (strcmp(name, "bytes") == 0) work.bytes = atol(value);
         else if (strcmp(name, "count") == 0) meetings = atol(value);
         else if (strcmp(name, "endless") == 0) endless = atof(value);
         else if (strcmp(name, "gate") == 0 && strcmp(value, "early") == 0) gate_early = 1;
@@ -83,17 +93,17 @@ static void read_settings(int count, char **settings) {
     }
 }
 
-static void launch(CUfunction function, CUstream on) {
+void launch(CUfunction function, CUstream on) {
     check(CALL(cuLaunchKernel)(function, grid, 1, 1, block, 1, 1, 0, on, NULL, NULL), "cuLaunchKernel");
 }
 
-static CUstream new_stream(void) {
+CUstream new_stream(void) {
     CUstream made;
     check(CALL(cuStreamCreate)(&made, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
     return made;
 }
 
-static CUevent new_event(void) {
+CUevent new_event(void) {
     CUevent made;
     check(CALL(cuEventCreate)(&made, CU_EVENT_DISABLE_TIMING), "cuEventCreate");
     return made;
@@ -150,7 +160,8 @@ static void sleep_until(int64_t time) {
 }
 
 static void submit(void) {
-    if (exec) check(CALL(cuGraphLaunch)(exec, stream), "cuGraphLaunch");
+    if (shape) shape->round(&work);
+    else if (exec) check(CALL(cuGraphLaunch)(exec, stream), "cuGraphLaunch");
     else launch(kernel, stream);
     if (submissions++ == 0) first_ns = now();
     if (sync_every && submissions % sync_every == 0) check(CALL(cuStreamSynchronize)(stream), "cuStreamSynchronize");
@@ -171,7 +182,7 @@ static void submit_until(int64_t end) {
 }
 
 static void submit_periodically(int64_t end) {
-    for (int64_t due = now() + every_us * 1000; due < end && time_count < MOST_TIMES; due += every_us * 1000) {
+    for (int64_t due = now() + work.every_us * 1000; due < end && time_count < MOST_TIMES; due += work.every_us * 1000) {
         sleep_until(due);
         int64_t start = now();
         submit();
@@ -193,7 +204,8 @@ static void meet(void) {
     }
     gate();
     started = now();
-    for (long i = 0; i < meetings; i++) {
+    int64_t end = started + (int64_t)(spans[0].until * 1e9);
+    for (long i = 0; meetings ? i < meetings : now() < end; i++) {
         for (int device = 0; device < 2; device++) {
             check(CALL(cuCtxSetCurrent)(contexts[device]), "cuCtxSetCurrent");
             launch(kernels[device], streams[device]);
@@ -239,9 +251,13 @@ void load(int count, char **settings) {
     kernel = kernel_named(kernel_name);
     CUfunction never_ends = endless >= 0 ? kernel_named("load_forever") : NULL;
     stream = new_stream();
+    work.kernel = kernel;
+    work.stream = stream;
+    shape = shape_named(pattern);
+    if (shape && shape->set_up) shape->set_up(&work);
     if (strcmp(pattern, "graph") == 0) record_graph();
     else if (strcmp(pattern, "step") == 0) record_step();
-    else if (strcmp(pattern, "loop") != 0 && strcmp(pattern, "sync") != 0 && strcmp(pattern, "periodic") != 0)
+    else if (!shape && strcmp(pattern, "loop") != 0 && strcmp(pattern, "sync") != 0 && strcmp(pattern, "periodic") != 0)
         die("load: no pattern %s", pattern);
     if (!gate_early) gate();
     started = now();

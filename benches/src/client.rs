@@ -40,8 +40,14 @@ impl Door {
 pub(crate) fn compiled(options: &[String]) -> Program {
     let sources = artefacts::repository().join("benches/client");
     let headers = artefacts::repository().join("ffi-headers/include");
-    let mut all = vec!["-O2".to_owned(), format!("-I{}", sources.display()), format!("-I{}", headers.display())];
-    let parts = ["door.c", "common.c", "calls.c", "peers.c", "first_calls.c", "spawn.c", "launches.c", "load.c"];
+    let mut all = vec![
+        "-O2".to_owned(),
+        "-pthread".to_owned(),
+        format!("-I{}", sources.display()),
+        format!("-I{}", headers.display()),
+    ];
+    let parts =
+        ["door.c", "common.c", "calls.c", "peers.c", "first_calls.c", "spawn.c", "launches.c", "load.c", "shapes.c"];
     all.extend(parts.map(|part| sources.join(part).display().to_string()));
     all.extend_from_slice(options);
     let all: Vec<_> = all.iter().map(String::as_str).collect();

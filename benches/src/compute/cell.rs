@@ -5,7 +5,7 @@ use serde::Serialize;
 /// One line of the table.
 #[derive(Debug, Serialize)]
 pub(crate) struct Cell {
-    /// The row of the list, 1 to 7.
+    /// The row of the table, 1 to 8.
     pub(crate) row: u8,
     /// Unique.
     pub(crate) key: String,

@@ -18,8 +18,8 @@ pub(crate) struct Options {
     #[arg(long)]
     quick: bool,
     /// Only these rows, such as 1,3: 1 one tenant, 2 tenants together, 3 lending, 4 priority, 5 tenants that hold the
-    /// device, 6 starting at one instant, 7 processor time of who waits
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=7))]
+    /// device, 6 starting at one instant, 7 processor time of who waits, 8 programs of other shapes
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=8))]
     rows: Vec<u8>,
     /// Only cells whose key holds this text
     #[arg(long, value_name = "TEXT", default_value = "")]

@@ -10,7 +10,7 @@ use super::cell::{Bound, Cell};
 use super::options::Options;
 
 /// What the rows are, in the order of the table.
-const ROWS: [&str; 7] = [
+const ROWS: [&str; 8] = [
     "One tenant under a cap",
     "Tenants together",
     "Lending: burst-share",
@@ -18,6 +18,7 @@ const ROWS: [&str; 7] = [
     "Tenants that hold the device",
     "Eight tenants that start at one instant",
     "Processor time of tenants that wait",
+    "Programs of other shapes",
 ];
 
 /// What a run has found.

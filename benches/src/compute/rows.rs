@@ -8,6 +8,8 @@ mod held;
 mod lent;
 /// A tenant that goes before another.
 mod priority;
+/// Programs that are no endless row of launches.
+mod shapes;
 /// Tenants that want the device at the same time.
 mod together;
 /// Processor time of tenants that wait.
@@ -39,6 +41,7 @@ pub(crate) fn measure(bench: &Bench, options: &Options) -> anyhow::Result<Vec<Ce
     situations.extend(priority::situations(bench, quick));
     situations.extend(held::situations(bench, quick));
     situations.extend(waiting::situations(bench));
+    situations.extend(shapes::situations(bench, quick));
     situations.retain(|situation| options.wants(situation.row) && options.wants_cell(&situation.key));
     anyhow::ensure!(!situations.is_empty(), "no cell is asked for by --rows and --only");
     let mut cells = Vec::new();

@@ -47,6 +47,12 @@ impl Tenant {
         self.with("CUDA_DEVICE_SM_LIMIT", percent.to_string())
     }
 
+    /// Its shares of the first two devices, in percent.
+    pub(crate) fn cores_of_two(self, percent: [f64; 2]) -> Self {
+        let [first, second] = percent.map(|percent| percent.to_string());
+        self.with("CUDA_DEVICE_SM_LIMIT_0", first).with("CUDA_DEVICE_SM_LIMIT_1", second)
+    }
+
     /// How its share is meant.
     pub(crate) fn policy(self, policy: &str) -> Self {
         self.with("GPU_CORE_UTILIZATION_POLICY", policy.to_owned())
