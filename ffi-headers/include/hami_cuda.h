@@ -1,5 +1,5 @@
 /* The CUDA driver interface as far as this project touches it: what src/cuda.rs is generated from.
-   Names, values and layouts are those of CUDA 12.9, with what CUDA 13 (up to 13.5) adds for device memory. A function
+   Names, values and layouts are those of CUDA 12.9, with what CUDA 13 (up to 13.5) adds for device memory and streams. A function
    type is named PFN_ and the exported name; an entry point with _ptds or _ptsz has the type of the one without.
    Left out: graphics interop but for its contexts, textures, checkpoints, core dumps, logs, and the end marker of an
    enumeration where releases differ in it. */

@@ -187,6 +187,18 @@ pub struct CUuserObject_st {
     _unused: [u8; 0],
 }
 pub type CUuserObject = *mut CUuserObject_st;
+#[repr(C)]
+#[derive(Debug)]
+pub struct CUDA_FABRIC_COPY_BATCH_OP_st {
+    _unused: [u8; 0],
+}
+pub type CUDA_FABRIC_COPY_BATCH_OP = CUDA_FABRIC_COPY_BATCH_OP_st;
+#[repr(C)]
+#[derive(Debug)]
+pub struct CUstreamCigCaptureParams_st {
+    _unused: [u8; 0],
+}
+pub type CUstreamCigCaptureParams = CUstreamCigCaptureParams_st;
 pub const CUDA_SUCCESS: CUresult = 0;
 pub const CUDA_ERROR_INVALID_VALUE: CUresult = 1;
 pub const CUDA_ERROR_OUT_OF_MEMORY: CUresult = 2;
@@ -1049,6 +1061,10 @@ pub const CU_GRAPH_COND_TYPE_IF: CUgraphConditionalNodeType = 0;
 pub const CU_GRAPH_COND_TYPE_WHILE: CUgraphConditionalNodeType = 1;
 pub const CU_GRAPH_COND_TYPE_SWITCH: CUgraphConditionalNodeType = 2;
 pub type CUgraphConditionalNodeType = ::core::ffi::c_uint;
+pub const CU_GRAPH_RECAPTURE_ELIGIBLE_FOR_UPDATE: CUgraphRecaptureStatus = 0;
+pub const CU_GRAPH_RECAPTURE_INELIGIBLE_FOR_UPDATE: CUgraphRecaptureStatus = 1;
+pub const CU_GRAPH_RECAPTURE_ERROR: CUgraphRecaptureStatus = 2;
+pub type CUgraphRecaptureStatus = ::core::ffi::c_uint;
 pub const CU_STREAM_CAPTURE_MODE_GLOBAL: CUstreamCaptureMode = 0;
 pub const CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: CUstreamCaptureMode = 1;
 pub const CU_STREAM_CAPTURE_MODE_RELAXED: CUstreamCaptureMode = 2;
@@ -2880,6 +2896,15 @@ impl Default for CUgraphNodeParams {
         }
     }
 }
+pub type CUgraphRecaptureCallback = ::core::option::Option<
+    unsafe extern "C" fn(
+        data: *mut ::core::ffi::c_void,
+        node: CUgraphNode,
+        originalParams: *const CUgraphNodeParams,
+        recaptureParams: *const CUgraphNodeParams,
+        status: CUgraphRecaptureStatus,
+    ) -> CUresult,
+>;
 pub type PFN_cuCtxAttach = ::core::option::Option<
     unsafe extern "C" fn(pctx: *mut CUcontext, flags: ::core::ffi::c_uint) -> CUresult,
 >;
@@ -3391,6 +3416,14 @@ pub type PFN_cuPointerSetAttribute = ::core::option::Option<
         ptr: CUdeviceptr,
     ) -> CUresult,
 >;
+pub type PFN_cuFabricCpyBatchAsync = ::core::option::Option<
+    unsafe extern "C" fn(
+        numOps: usize,
+        opList: *mut CUDA_FABRIC_COPY_BATCH_OP,
+        flags: ::core::ffi::c_ulonglong,
+        hStream: CUstream,
+    ) -> CUresult,
+>;
 pub type PFN_cuMemBatchDecompressAsync = ::core::option::Option<
     unsafe extern "C" fn(
         paramsArray: *mut CUmemDecompressParams,
@@ -3459,6 +3492,13 @@ pub type PFN_cuMemcpy3DPeerAsync = ::core::option::Option<
 >;
 pub type PFN_cuMemcpy3D_v2 = ::core::option::Option<
     unsafe extern "C" fn(pCopy: *const CUDA_MEMCPY3D) -> CUresult,
+>;
+pub type PFN_cuMemcpy3DWithAttributesAsync = ::core::option::Option<
+    unsafe extern "C" fn(
+        op: *mut CUDA_MEMCPY3D_BATCH_OP,
+        flags: ::core::ffi::c_ulonglong,
+        hStream: CUstream,
+    ) -> CUresult,
 >;
 pub type PFN_cuMemcpyAsync = ::core::option::Option<
     unsafe extern "C" fn(
@@ -3717,6 +3757,15 @@ pub type PFN_cuMemcpyPeerAsync = ::core::option::Option<
         srcDevice: CUdeviceptr,
         srcContext: CUcontext,
         ByteCount: usize,
+        hStream: CUstream,
+    ) -> CUresult,
+>;
+pub type PFN_cuMemcpyWithAttributesAsync = ::core::option::Option<
+    unsafe extern "C" fn(
+        dst: CUdeviceptr,
+        src: CUdeviceptr,
+        size: usize,
+        attr: *mut CUmemcpyAttributes,
         hStream: CUstream,
     ) -> CUresult,
 >;
@@ -4428,6 +4477,12 @@ pub type PFN_cuStreamBeginCapture = ::core::option::Option<
 pub type PFN_cuStreamBeginCapture_v2 = ::core::option::Option<
     unsafe extern "C" fn(hStream: CUstream, mode: CUstreamCaptureMode) -> CUresult,
 >;
+pub type PFN_cuStreamBeginCaptureToCig = ::core::option::Option<
+    unsafe extern "C" fn(
+        hStream: CUstream,
+        streamCigCaptureParams: *mut CUstreamCigCaptureParams,
+    ) -> CUresult,
+>;
 pub type PFN_cuStreamCopyAttributes = ::core::option::Option<
     unsafe extern "C" fn(dst: CUstream, src: CUstream) -> CUresult,
 >;
@@ -4449,6 +4504,9 @@ pub type PFN_cuStreamDestroy_v2 = ::core::option::Option<
 >;
 pub type PFN_cuStreamEndCapture = ::core::option::Option<
     unsafe extern "C" fn(hStream: CUstream, phGraph: *mut CUgraph) -> CUresult,
+>;
+pub type PFN_cuStreamEndCaptureToCig = ::core::option::Option<
+    unsafe extern "C" fn(hStream: CUstream) -> CUresult,
 >;
 pub type PFN_cuStreamGetAttribute = ::core::option::Option<
     unsafe extern "C" fn(
@@ -4772,6 +4830,14 @@ pub type PFN_cuLaunchHostFunc = ::core::option::Option<
         hStream: CUstream,
         fn_: CUhostFn,
         userData: *mut ::core::ffi::c_void,
+    ) -> CUresult,
+>;
+pub type PFN_cuLaunchHostFunc_v2 = ::core::option::Option<
+    unsafe extern "C" fn(
+        hStream: CUstream,
+        fn_: CUhostFn,
+        userData: *mut ::core::ffi::c_void,
+        syncMode: ::core::ffi::c_uint,
     ) -> CUresult,
 >;
 pub type PFN_cuLaunchKernel = ::core::option::Option<
@@ -5742,6 +5808,15 @@ pub type PFN_cuStreamBeginCaptureToGraph = ::core::option::Option<
         dependencyData: *const CUgraphEdgeData,
         numDependencies: usize,
         mode: CUstreamCaptureMode,
+    ) -> CUresult,
+>;
+pub type PFN_cuStreamBeginRecaptureToGraph = ::core::option::Option<
+    unsafe extern "C" fn(
+        hStream: CUstream,
+        mode: CUstreamCaptureMode,
+        hGraph: CUgraph,
+        callbackFunc: CUgraphRecaptureCallback,
+        userData: *mut ::core::ffi::c_void,
     ) -> CUresult,
 >;
 pub type PFN_cuUserObjectCreate = ::core::option::Option<

@@ -31,6 +31,7 @@ typedef CUresult (*PFN_cuLaunchCooperativeKernelMultiDevice)(CUDA_LAUNCH_PARAMS 
 typedef CUresult (*PFN_cuLaunchGrid)(CUfunction f, int grid_width, int grid_height);
 typedef CUresult (*PFN_cuLaunchGridAsync)(CUfunction f, int grid_width, int grid_height, CUstream hStream);
 typedef CUresult (*PFN_cuLaunchHostFunc)(CUstream hStream, CUhostFn fn, void *userData);
+typedef CUresult (*PFN_cuLaunchHostFunc_v2)(CUstream hStream, CUhostFn fn, void *userData, unsigned int syncMode);
 typedef CUresult (*PFN_cuLaunchKernel)(CUfunction f, unsigned int gridDimX, unsigned int gridDimY,
     unsigned int gridDimZ, unsigned int blockDimX, unsigned int blockDimY, unsigned int blockDimZ,
     unsigned int sharedMemBytes, CUstream hStream, void **kernelParams, void **extra);

@@ -152,6 +152,8 @@ typedef CUresult (*PFN_cuGraphRetainUserObject)(CUgraph graph, CUuserObject obje
 typedef CUresult (*PFN_cuGraphUpload)(CUgraphExec hGraphExec, CUstream hStream);
 typedef CUresult (*PFN_cuStreamBeginCaptureToGraph)(CUstream hStream, CUgraph hGraph, const CUgraphNode *dependencies,
     const CUgraphEdgeData *dependencyData, size_t numDependencies, CUstreamCaptureMode mode);
+typedef CUresult (*PFN_cuStreamBeginRecaptureToGraph)(CUstream hStream, CUstreamCaptureMode mode, CUgraph hGraph,
+    CUgraphRecaptureCallback callbackFunc, void *userData);
 typedef CUresult (*PFN_cuUserObjectCreate)(CUuserObject *object_out, void *ptr, CUhostFn destroy,
     unsigned int initialRefcount, unsigned int flags);
 typedef CUresult (*PFN_cuUserObjectRelease)(CUuserObject object, unsigned int count);

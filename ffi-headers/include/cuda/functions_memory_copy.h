@@ -2,6 +2,8 @@
 #ifndef HAMI_CUDA_FUNCTIONS_MEMORY_COPY_H
 #define HAMI_CUDA_FUNCTIONS_MEMORY_COPY_H
 
+typedef CUresult (*PFN_cuFabricCpyBatchAsync)(size_t numOps, CUDA_FABRIC_COPY_BATCH_OP *opList,
+    unsigned long long flags, CUstream hStream);
 typedef CUresult (*PFN_cuMemBatchDecompressAsync)(CUmemDecompressParams *paramsArray, size_t count,
     unsigned int flags, size_t *errorIndex, CUstream stream);
 typedef CUresult (*PFN_cuMemcpy)(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount);
@@ -21,6 +23,8 @@ typedef CUresult (*PFN_cuMemcpy3DBatchAsync_v2)(size_t numOps, CUDA_MEMCPY3D_BAT
 typedef CUresult (*PFN_cuMemcpy3DPeer)(const CUDA_MEMCPY3D_PEER *pCopy);
 typedef CUresult (*PFN_cuMemcpy3DPeerAsync)(const CUDA_MEMCPY3D_PEER *pCopy, CUstream hStream);
 typedef CUresult (*PFN_cuMemcpy3D_v2)(const CUDA_MEMCPY3D *pCopy);
+typedef CUresult (*PFN_cuMemcpy3DWithAttributesAsync)(CUDA_MEMCPY3D_BATCH_OP *op, unsigned long long flags,
+    CUstream hStream);
 typedef CUresult (*PFN_cuMemcpyAsync)(CUdeviceptr dst, CUdeviceptr src, size_t ByteCount, CUstream hStream);
 typedef CUresult (*PFN_cuMemcpyAtoA)(CUarray dstArray, unsigned int dstOffset, CUarray srcArray,
     unsigned int srcOffset, unsigned int ByteCount);
@@ -71,6 +75,8 @@ typedef CUresult (*PFN_cuMemcpyPeer)(CUdeviceptr dstDevice, CUcontext dstContext
     CUcontext srcContext, size_t ByteCount);
 typedef CUresult (*PFN_cuMemcpyPeerAsync)(CUdeviceptr dstDevice, CUcontext dstContext, CUdeviceptr srcDevice,
     CUcontext srcContext, size_t ByteCount, CUstream hStream);
+typedef CUresult (*PFN_cuMemcpyWithAttributesAsync)(CUdeviceptr dst, CUdeviceptr src, size_t size,
+    CUmemcpyAttributes *attr, CUstream hStream);
 typedef CUresult (*PFN_cuMemsetD16)(CUdeviceptr_v1 dstDevice, unsigned short us, unsigned int N);
 typedef CUresult (*PFN_cuMemsetD16Async)(CUdeviceptr dstDevice, unsigned short us, size_t N, CUstream hStream);
 typedef CUresult (*PFN_cuMemsetD16_v2)(CUdeviceptr dstDevice, unsigned short us, size_t N);

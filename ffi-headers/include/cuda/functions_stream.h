@@ -30,12 +30,15 @@ typedef CUresult (*PFN_cuStreamBatchMemOp_v2)(CUstream stream, unsigned int coun
     CUstreamBatchMemOpParams *paramArray, unsigned int flags);
 typedef CUresult (*PFN_cuStreamBeginCapture)(CUstream hStream);
 typedef CUresult (*PFN_cuStreamBeginCapture_v2)(CUstream hStream, CUstreamCaptureMode mode);
+typedef CUresult (*PFN_cuStreamBeginCaptureToCig)(CUstream hStream,
+    CUstreamCigCaptureParams *streamCigCaptureParams);
 typedef CUresult (*PFN_cuStreamCopyAttributes)(CUstream dst, CUstream src);
 typedef CUresult (*PFN_cuStreamCreate)(CUstream *phStream, unsigned int Flags);
 typedef CUresult (*PFN_cuStreamCreateWithPriority)(CUstream *phStream, unsigned int flags, int priority);
 typedef CUresult (*PFN_cuStreamDestroy)(CUstream hStream);
 typedef CUresult (*PFN_cuStreamDestroy_v2)(CUstream hStream);
 typedef CUresult (*PFN_cuStreamEndCapture)(CUstream hStream, CUgraph *phGraph);
+typedef CUresult (*PFN_cuStreamEndCaptureToCig)(CUstream hStream);
 typedef CUresult (*PFN_cuStreamGetAttribute)(CUstream hStream, CUstreamAttrID attr, CUstreamAttrValue *value_out);
 typedef CUresult (*PFN_cuStreamGetCaptureInfo)(CUstream hStream, CUstreamCaptureStatus *captureStatus,
     cuuint64_t *id);

@@ -51,4 +51,8 @@ typedef struct CUsurfref_st *CUsurfref;
 typedef struct CUtexref_st *CUtexref;
 typedef struct CUuserObject_st *CUuserObject;
 
+/* Structures that are only handed through: their fields are not declared. */
+typedef struct CUDA_FABRIC_COPY_BATCH_OP_st CUDA_FABRIC_COPY_BATCH_OP;
+typedef struct CUstreamCigCaptureParams_st CUstreamCigCaptureParams;
+
 #endif

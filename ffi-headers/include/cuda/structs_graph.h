@@ -203,4 +203,8 @@ typedef struct {
     long long reserved2;
 } CUgraphNodeParams;
 
+/* Not a structure, but its arguments are. */
+typedef CUresult (*CUgraphRecaptureCallback)(void *data, CUgraphNode node, const CUgraphNodeParams *originalParams,
+    const CUgraphNodeParams *recaptureParams, CUgraphRecaptureStatus status);
+
 #endif

@@ -94,15 +94,22 @@ const OLDER_FORMS: &[&str] = &[
 
 /// What came after CUDA 13.1 or in a form that the reference has not; compared with 13.5's own declarations by hand.
 const NEWER: &[&str] = &[
+    "cuFabricCpyBatchAsync",
     "cuGraphAddNode_v3",
     "cuGraphNodeGetParams",
     "cuGraphNodeSetParams_v2",
+    "cuLaunchHostFunc_v2",
     "cuLogicalEndpointBindAddr",
     "cuLogicalEndpointBindMem",
     "cuLogicalEndpointCreate",
     "cuLogicalEndpointDestroy",
     "cuLogicalEndpointImport",
     "cuLogicalEndpointUnbind",
+    "cuMemcpy3DWithAttributesAsync",
+    "cuMemcpyWithAttributesAsync",
+    "cuStreamBeginCaptureToCig",
+    "cuStreamBeginRecaptureToGraph",
+    "cuStreamEndCaptureToCig",
 ];
 
 /// From the headers for OpenGL and VDPAU, which the reference leaves out; compared with 13.5's by hand.
