@@ -122,6 +122,19 @@ pub(crate) fn submit_inside(
     }
 }
 
+/// Puts something into a stream that takes none of the device's time but may keep the stream for long: a wait, a host function,
+/// a copy to or from the host.
+#[inline]
+pub(crate) fn interrupt(queue: Queue, send: impl FnOnce() -> CUresult) -> CUresult {
+    if WORD.load(Ordering::Relaxed) & MODE == OFF || tenant().is_none() {
+        return send();
+    }
+    let Some(mut inside) = Inside::enter() else { return send() };
+    let result = inside.driver(send);
+    guard::bookkeeping(|| gate::interrupted(inside.compute(), queue.named()));
+    result
+}
+
 /// The tenant, if any of its work may be gated.
 #[inline]
 fn tenant() -> Option<&'static Tenant> {

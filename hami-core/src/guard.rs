@@ -56,6 +56,11 @@ pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Runs work of ours with what is kept of the calling thread's launches.
+pub(crate) fn with_thread(work: impl FnOnce(&compute::Thread)) {
+    THREAD.with(|thread| work(&thread.compute));
+}
+
 /// One thread's stay inside a hook. Vendor libraries call themselves through the global scope, and the runtime calls
 /// the driver from inside the driver: only the outermost call counts, the inner ones go straight through.
 pub(crate) struct Inside {

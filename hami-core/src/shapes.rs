@@ -29,6 +29,8 @@ pub(crate) mod overhead;
 pub(crate) mod physical;
 /// Stream-ordered allocation, charged by what the pool keeps reserved.
 pub(crate) mod pool;
+/// What goes into a stream and takes no compute.
+pub(crate) mod stream;
 /// What CUDA shows of a device.
 pub(crate) mod view_cuda;
 /// What NVML shows of a device.

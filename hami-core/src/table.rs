@@ -13,6 +13,8 @@ mod expand;
 mod index;
 /// NVML.
 mod nvml;
+/// What goes into a stream and is no work.
+mod stream;
 /// What puts work on a device.
 mod work;
 
@@ -46,7 +48,7 @@ impl Library {
 pub enum Class {
     /// Takes device memory or gives it back.
     Account,
-    /// Submits work to a device, or says whether what follows is work.
+    /// Submits work to a device, lies in a stream beside it, or says whether what follows is work.
     Throttle,
     /// Shows something of the device.
     View,
@@ -127,7 +129,7 @@ impl Row {
 
 /// All rows.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    cuda::ROWS.iter().chain(work::ROWS).chain(nvml::ROWS).copied()
+    cuda::ROWS.iter().chain(work::ROWS).chain(stream::ROWS).chain(nvml::ROWS).copied()
 }
 
 #[cfg(test)]

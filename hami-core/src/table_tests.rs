@@ -21,7 +21,7 @@ fn a_lookup_finds_the_newest_form_that_the_version_allows() {
     assert_eq!(found(c"cuGetProcAddress", 11030, false), Some("cuGetProcAddress"));
     assert_eq!(found(c"cuGetProcAddress", 12000, false), Some("cuGetProcAddress_v2"));
     assert_eq!(found(c"cuLaunchKernel", 12040, true), Some("cuLaunchKernel_ptsz"));
-    assert_eq!(found(c"cuLaunchHostFunc", 12040, false), None);
+    assert_eq!(found(c"cuStreamQuery", 12040, false), None);
 }
 
 #[test]

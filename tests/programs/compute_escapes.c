@@ -1,12 +1,13 @@
-/* Ways to use a device so that nobody comes to measure it, and one to need the gate open. "contexts", "functions" and
- * "beside-blocked" print "share PERCENT" of what their kernels of 10 ms had and "took SECONDS", "blocked" what it could submit
- * behind a host function. */
+/* Ways to use a device so that nobody comes to measure it, and one to need the gate open. "contexts", "functions", "threads" and
+ * "beside-blocked" print "share PERCENT" of what their kernels had and "took SECONDS", "blocked" what it could submit behind a
+ * host function. */
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 
 #include "compute.h"
 
-enum { KERNEL_US = 10000, BLOCKED = 600 };
+enum { KERNEL_US = 10000, SHORT_US = 20, BLOCKED = 600 };
 
 static long launches;
 static int64_t begin, end;
@@ -18,9 +19,9 @@ static void launch_new(void) {
     check(launch(kernel(name), NULL), "cuLaunchKernel");
 }
 
-static void say(void) {
+static void say(int kernel_us) {
     double took = (double)(now() - begin);
-    printf("share %.1f\ntook %.1f\n", 1e5 * (double)(launches * KERNEL_US) / took, took / 1e9);
+    printf("share %.1f\ntook %.1f\n", 1e5 * (double)(launches * kernel_us) / took, took / 1e9);
 }
 
 /* A context for each kernel. */
@@ -32,14 +33,35 @@ static void contexts(void) {
         check(cuCtxSynchronize(), "cuCtxSynchronize");
         check(cuCtxDestroy_v2(made), "cuCtxDestroy");
     }
-    say();
+    say(KERNEL_US);
 }
 
 /* A function for each launch. */
 static void functions(void) {
     while (now() < end) launch_new();
     check(cuCtxSynchronize(), "cuCtxSynchronize");
-    say();
+    say(KERNEL_US);
+}
+
+static CUcontext context;
+static CUfunction short_one;
+
+static void *three_launches(void *unused) {
+    check(cuCtxSetCurrent(context), "cuCtxSetCurrent");
+    for (int i = 0; i < 3; i++) check(launch(short_one, (CUstream)CU_STREAM_PER_THREAD_AS_INT), "cuLaunchKernel");
+    return unused;
+}
+
+/* A thread for every three launches, which go into its own default stream. */
+static void threads(void) {
+    check(cuCtxGetCurrent(&context), "cuCtxGetCurrent");
+    short_one = kernel_us(SHORT_US);
+    for (; now() < end; launches += 3) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, three_launches, NULL) || pthread_join(thread, NULL)) exit(2);
+    }
+    check(cuCtxSynchronize(), "cuCtxSynchronize");
+    say(SHORT_US);
 }
 
 static void wait_for_release(void *unused) {
@@ -69,7 +91,7 @@ static void beside_blocked(void) {
     end = begin + 2000000000;
     for (; now() < end; launches++) check(launch(function, on), "cuLaunchKernel");
     check(cuStreamSynchronize(on), "cuStreamSynchronize");
-    say();
+    say(KERNEL_US);
     released = 1;
     check(cuStreamSynchronize(held), "cuStreamSynchronize");
 }
@@ -81,6 +103,7 @@ int main(int argc, char **argv) {
     end = begin + atol(argv[2]) * 1000000000;
     if (!strcmp(argv[1], "contexts")) contexts();
     else if (!strcmp(argv[1], "functions")) functions();
+    else if (!strcmp(argv[1], "threads")) threads();
     else if (!strcmp(argv[1], "blocked")) blocked();
     else if (!strcmp(argv[1], "beside-blocked")) beside_blocked();
     else return 2;

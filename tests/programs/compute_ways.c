@@ -1,17 +1,15 @@
-/* Every function that submits work to a device, through a door of one's choice, while its tenant owes the device time.
+/* Every function that submits work to a device, or puts something else into a stream, through a door of one's choice, while its
+   tenant owes the device time.
 
    Arguments: the door (linked, dlsym, address), then `debts` or `shares MILLISECONDS`.
      debts   before each call a kernel is run that takes the tenant's time for a while; a line `NAME MILLISECONDS` says how
-             long the call took. Then the same for calls that submit nothing to compute, with `pass` before the name.
+             long the call took. Then the same for calls that submit nothing to compute, with `pass` before the name, and one
+             debt for all; `left MILLISECONDS` says how long a launch waits that comes after them
      shares  calls each function for so long without pause, with a wait for all now and then; a line `NAME PERCENT` of the
              device's time that went by for this process, as the simulator's books say */
-#include <dlfcn.h>
-
 #include "compute.h"
+#include "ways.h"
 
-/* Exported name, type, name and version for cuGetProcAddress, 2 for the form per thread. */
-#define PAIR(X, exported, type, suffix, public, version) \
-    X(exported, type, public, version, 1) X(exported##suffix, type, public, version, 2)
 #define WAYS(X) \
     PAIR(X, cuLaunchKernel, cuLaunchKernel, _ptsz, "cuLaunchKernel", 12000) \
     PAIR(X, cuLaunchKernelEx, cuLaunchKernelEx, _ptsz, "cuLaunchKernelEx", 12000) \
@@ -35,7 +33,6 @@
     PAIR(X, cuMemcpyAsync, cuMemcpyAsync, _ptsz, "cuMemcpyAsync", 12000) \
     PAIR(X, cuMemcpy2D_v2, cuMemcpy2D_v2, _ptds, "cuMemcpy2D", 12000) \
     PAIR(X, cuMemcpy2DAsync_v2, cuMemcpy2DAsync_v2, _ptsz, "cuMemcpy2DAsync", 12000)
-#define DECLARE_WAY(exported, type, public, version, flag) extern __typeof__(*(PFN_##type)0) exported;
 WAYS(DECLARE_WAY)
 extern __typeof__(*(PFN_cuFuncSetBlockShape)0) cuFuncSetBlockShape;
 
@@ -47,31 +44,10 @@ static CUstream own;
 static CUdeviceptr to, from;
 static CUgraphExec graph;
 
-static const struct way { const char *name, *public; void *linked; int version, flag; } ways[] = {
-#define ROW(exported, type, public, version, flag) {#exported, public, (void *)exported, version, flag},
-    WAYS(ROW)
+static const struct way ways[] = {
+    WAYS(WAY)
 };
 enum { WAY_COUNT = sizeof ways / sizeof *ways };
-
-static void *found(const struct way *way, const char *door) {
-    CUdriverProcAddressQueryResult status;
-    void *function = NULL;
-    if (strcmp(door, "linked") == 0) return way->linked;
-    if (strcmp(door, "address") == 0 && cuGetProcAddress_v2(way->public, &function, way->version, way->flag, &status) == 0 && function)
-        return function;
-    /* The oldest functions are not known to cuGetProcAddress by every driver. */
-    static void *library;
-    if (!library) library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    function = dlsym(library, way->name);
-    if (!function) die("%s through %s: not there", way->name, door);
-    return function;
-}
-
-/* Whether the name, without the ending of the form per thread, is this one. */
-static int named(const char *name, const char *base) {
-    size_t length = strlen(base);
-    return strncmp(name, base, length) == 0 && (!name[length] || strcmp(name + length, "_ptsz") == 0 || strcmp(name + length, "_ptds") == 0);
-}
 
 static CUDA_MEMCPY2D flat(void) {
     return (CUDA_MEMCPY2D){.srcMemoryType = CU_MEMORYTYPE_DEVICE, .srcDevice = from, .srcPitch = WIDTH, .dstMemoryType = CU_MEMORYTYPE_DEVICE,
@@ -109,28 +85,68 @@ static CUresult call(const char *name, void *f) {
     die("%s: no such way", name);
 }
 
+/* Calls that submit nothing to compute: they go on whatever the tenant owes. */
+#define PASSES(X) \
+    PAIR(X, cuMemcpyHtoD_v2, cuMemcpyHtoD_v2, _ptds, "cuMemcpyHtoD", 12000) \
+    PAIR(X, cuMemcpyDtoH_v2, cuMemcpyDtoH_v2, _ptds, "cuMemcpyDtoH", 12000) \
+    PAIR(X, cuMemcpyHtoDAsync_v2, cuMemcpyHtoDAsync_v2, _ptsz, "cuMemcpyHtoDAsync", 12000) \
+    PAIR(X, cuMemcpyDtoHAsync_v2, cuMemcpyDtoHAsync_v2, _ptsz, "cuMemcpyDtoHAsync", 12000) \
+    PAIR(X, cuMemcpyHtoAAsync_v2, cuMemcpyHtoAAsync_v2, _ptsz, "cuMemcpyHtoAAsync", 12000) \
+    PAIR(X, cuMemcpyAtoHAsync_v2, cuMemcpyAtoHAsync_v2, _ptsz, "cuMemcpyAtoHAsync", 12000) \
+    PAIR(X, cuMemcpyAsync, cuMemcpyAsync, _ptsz, "cuMemcpyAsync", 12000) \
+    PAIR(X, cuMemcpy2DAsync_v2, cuMemcpy2DAsync_v2, _ptsz, "cuMemcpy2DAsync", 12000) \
+    PAIR(X, cuMemPrefetchAsync, cuMemPrefetchAsync, _ptsz, "cuMemPrefetchAsync", 12000) \
+    PAIR(X, cuMemPrefetchAsync_v2, cuMemPrefetchAsync_v2, _ptsz, "cuMemPrefetchAsync", 12020) \
+    PAIR(X, cuLaunchHostFunc, cuLaunchHostFunc, _ptsz, "cuLaunchHostFunc", 12000) \
+    PAIR(X, cuStreamAddCallback, cuStreamAddCallback, _ptsz, "cuStreamAddCallback", 12000) \
+    PAIR(X, cuStreamWaitEvent, cuStreamWaitEvent, _ptsz, "cuStreamWaitEvent", 12000) \
+    PAIR(X, cuEventRecord, cuEventRecord, _ptsz, "cuEventRecord", 12000) \
+    PAIR(X, cuEventRecordWithFlags, cuEventRecordWithFlags, _ptsz, "cuEventRecordWithFlags", 12000) \
+    X(cuMemAlloc_v2, cuMemAlloc_v2, "cuMemAlloc", 12000, 1)
+PASSES(DECLARE_WAY)
+DECLARE(cuArrayCreate_v2)
+
+static const struct way passes[] = {
+    PASSES(WAY)
+};
+enum { PASS_COUNT = sizeof passes / sizeof *passes };
+
 static void nothing(void *unused) { (void)unused; }
 
-/* Calls that submit nothing to compute: they go on whatever the tenant owes. */
-static CUresult pass(int number, const char **name) {
+static void nothing_either(CUstream stream, CUresult result, void *unused) { (void)stream, (void)result, (void)unused; }
+
+static CUresult pass(const char *name, void *f) {
     static char host[BYTES];
-    CUevent event;
+    static CUevent event;
+    static CUarray array;
+    static CUdeviceptr managed;
+    CUDA_ARRAY_DESCRIPTOR line = {.Width = BYTES, .Format = CU_AD_FORMAT_UNSIGNED_INT8, .NumChannels = 1};
+    CUmemLocation device = {.type = CU_MEM_LOCATION_TYPE_DEVICE, .id = 0};
+    CUDA_MEMCPY2D copy = flat();
     CUdeviceptr memory;
-    CUresult result;
-    switch (number) {
-    case 0: *name = "cuMemcpyHtoD"; return cuMemcpyHtoD_v2(to, host, BYTES);
-    case 1: *name = "cuMemcpyDtoH"; return cuMemcpyDtoH_v2(host, from, BYTES);
-    case 2: *name = "cuLaunchHostFunc"; return cuLaunchHostFunc(own, nothing, NULL);
-    case 3:
-        *name = "cuEventRecord";
+    copy.srcMemoryType = CU_MEMORYTYPE_HOST, copy.srcHost = host;
+    if (!event) {
         check(cuEventCreate(&event, CU_EVENT_DEFAULT), "cuEventCreate");
-        return cuEventRecord(event, own);
-    case 4:
-        *name = "cuMemAlloc";
-        result = cuMemAlloc_v2(&memory, BYTES);
-        return result ? result : cuMemFree_v2(memory);
-    default: *name = NULL; return CUDA_SUCCESS;
+        check(cuArrayCreate_v2(&array, &line), "cuArrayCreate");
+        check(cuMemAllocManaged(&managed, BYTES, CU_MEM_ATTACH_GLOBAL), "cuMemAllocManaged");
     }
+    if (named(name, "cuMemcpyHtoD_v2")) return ((PFN_cuMemcpyHtoD_v2)f)(to, host, BYTES);
+    if (named(name, "cuMemcpyDtoH_v2")) return ((PFN_cuMemcpyDtoH_v2)f)(host, from, BYTES);
+    if (named(name, "cuMemcpyHtoDAsync_v2")) return ((PFN_cuMemcpyHtoDAsync_v2)f)(to, host, BYTES, own);
+    if (named(name, "cuMemcpyDtoHAsync_v2")) return ((PFN_cuMemcpyDtoHAsync_v2)f)(host, from, BYTES, own);
+    if (named(name, "cuMemcpyHtoAAsync_v2")) return ((PFN_cuMemcpyHtoAAsync_v2)f)(array, 0, host, BYTES, own);
+    if (named(name, "cuMemcpyAtoHAsync_v2")) return ((PFN_cuMemcpyAtoHAsync_v2)f)(host, array, 0, BYTES, own);
+    if (named(name, "cuMemcpyAsync")) return ((PFN_cuMemcpyAsync)f)(to, (CUdeviceptr)host, BYTES, own);
+    if (named(name, "cuMemcpy2DAsync_v2")) return ((PFN_cuMemcpy2DAsync_v2)f)(&copy, own);
+    if (named(name, "cuMemPrefetchAsync")) return ((PFN_cuMemPrefetchAsync)f)(managed, BYTES, 0, own);
+    if (named(name, "cuMemPrefetchAsync_v2")) return ((PFN_cuMemPrefetchAsync_v2)f)(managed, BYTES, device, 0, own);
+    if (named(name, "cuLaunchHostFunc")) return ((PFN_cuLaunchHostFunc)f)(own, nothing, NULL);
+    if (named(name, "cuStreamAddCallback")) return ((PFN_cuStreamAddCallback)f)(own, nothing_either, NULL, 0);
+    if (named(name, "cuStreamWaitEvent")) return ((PFN_cuStreamWaitEvent)f)(own, event, 0);
+    if (named(name, "cuEventRecord")) return ((PFN_cuEventRecord)f)(event, own);
+    if (named(name, "cuEventRecordWithFlags")) return ((PFN_cuEventRecordWithFlags)f)(event, own, CU_EVENT_RECORD_DEFAULT);
+    if (named(name, "cuMemAlloc_v2")) return ((PFN_cuMemAlloc_v2)f)(&memory, BYTES);
+    die("%s: no such call", name);
 }
 
 /* Takes the tenant's time for a while and waits until the device is done. */
@@ -150,25 +166,17 @@ static void debts(const char *door) {
         check(cuCtxSynchronize(), "cuCtxSynchronize");
     }
     CUfunction more = kernel_us(5 * DEBT_US);
-    owe(more);
-    const char *name;
-    for (int i = 0;; i++) {
-        owe(more);
+    owe(more), owe(more);
+    for (int i = 0; i < PASS_COUNT; i++) {
+        void *function = found(&passes[i], door);
         int64_t begin = now();
-        CUresult result = pass(i, &name);
-        if (!name) break;
-        printf("pass %s %lld\n", name, (long long)(now() - begin) / 1000000);
-        if (result != CUDA_SUCCESS) die("%s: error %d", name, result);
+        CUresult result = pass(passes[i].name, function);
+        printf("pass %s %lld\n", passes[i].name, (long long)(now() - begin) / 1000000);
+        if (result != CUDA_SUCCESS) die("%s: error %d", passes[i].name, result);
     }
-}
-
-/* Nanoseconds for which the device, the only one, has computed for processes: there is but this one. */
-static double device_time(void) {
-    char text[1 << 16];
-    books_text(text, sizeof text);
-    char *at = strstr(text, "\"busy_ns\":");
-    if (!at) die("books without device-time: %s", text);
-    return strtod(at + 10, NULL);
+    int64_t begin = now();
+    check(launch(spin, own), "cuLaunchKernel");
+    printf("left %lld\n", (long long)(now() - begin) / 1000000);
 }
 
 static void shares(const char *door, double milliseconds) {

@@ -137,9 +137,11 @@ fn every_function_waits_through(door: &str) {
     assert!(waited.len() > 35, "{capped}");
     let quick: Vec<_> = waited.iter().filter(|(_, ms)| *ms < LEAST_MS).collect();
     assert!(quick.is_empty(), "these did not wait: {quick:?}");
-    // Copies over the link, host functions, events and allocations do not: with 1.2 s to wait they took no half of it.
+    // Copies over the link, host functions, events and allocations do not: there is 1.2 s to wait, before them and, but for
+    // what they took, after them.
     let passed = by_name(&capped, "pass ");
-    assert!(passed.len() == 5 && passed.iter().all(|(_, ms)| *ms < 600), "{capped}");
+    assert!(passed.len() > 30 && passed.iter().all(|(_, ms)| *ms < LEAST_MS), "{capped}");
+    assert!(only(&capped, "left ") > 600.0, "{capped}");
 }
 
 #[test]

@@ -34,6 +34,13 @@ fn a_function_for_each_launch_is_held_to_the_cap() {
     assert!((10.0..=32.0).contains(&share) && took < 4.0, "{share} in {took}");
 }
 
+/// What a thread sent under its last grant was never charged.
+#[test]
+fn a_thread_for_every_few_launches_is_held_to_the_cap() {
+    let (share, took) = share_by("threads");
+    assert!((6.0..=23.0).contains(&share) && took < 4.0, "{share} in {took}");
+}
+
 /// While a stream waited for the program, nothing was measured in the others either, and nothing waited.
 #[test]
 fn work_beside_a_stream_that_waits_for_the_program_is_held_to_the_cap() {

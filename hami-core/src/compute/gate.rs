@@ -5,6 +5,9 @@
 // UNSAFETY: vendor calls, a system call, and state that lives as long as the process.
 #![expect(unsafe_code)]
 
+/// What it hears of beside launches.
+mod beside;
+
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,16 +21,21 @@ use shared_region::clock;
 use super::events::{self, Event, Events};
 use super::learner::{Expected, Key};
 use super::pace::{Account, FIRST_GRANT, OWN_MARK, Pace, Rules, Step, Visit};
-use super::spans::{Sent, StreamId};
-use super::thread::{Launch, Thread};
+use super::spans::{Put, Sent, StreamId};
+use super::thread::{Flushed, Launch, Thread};
 use super::turns::{AtDevice, Seating, Waiting};
 use super::{CAPTURES, Command, MODE, ON, SEVERAL, WORD};
 use crate::books::AddressMap;
 use crate::tenant::{Quota, Tenant};
 use crate::vendor;
 
+pub(super) use beside::interrupted;
+
 /// How long after its last use a device counts as used by this process, in nanoseconds.
 const IN_USE: u64 = 1_000_000_000;
+
+/// No stream of the program's.
+const NO_STREAM: StreamId = StreamId { context: 0, handle: 0, thread: 0 };
 
 /// One device of this process's.
 struct Device {
@@ -124,7 +132,7 @@ impl Gate {
         let Some(context) = current_context() else { return };
         let mut state = self.lock();
         if let Some(place) = state.contexts.get(&(context as u64)).copied() {
-            state.harvest(place, StreamId { context, handle: 0, thread: 0 }, clock::now());
+            state.harvest(place, NO_STREAM, clock::now());
         }
     }
 
@@ -134,7 +142,7 @@ impl Gate {
         if let Some(place) = state.contexts.remove(&(context as u64))
             && WORD.load(Ordering::Relaxed) & CAPTURES == 0
         {
-            state.harvest(place, StreamId { context, handle: 0, thread: 0 }, clock::now());
+            state.harvest(place, NO_STREAM, clock::now());
         }
         for device in &mut state.devices {
             device.pace.context_destroyed(context);
@@ -248,28 +256,36 @@ pub(super) fn before(tenant: &'static Tenant, thread: &Thread, launch: Launch, c
         return None;
     };
     let stream = thread.id(context, launch.handle);
+    beside::tell_of_its_end();
     Passage { gate, tenant, place, stream, command, key: launch.key, measures }.pass(thread, launch)
 }
 
 /// After it was sent: puts a mark behind it.
 pub(super) fn after(after: After) {
     let After { gate, place, stream } = after;
-    let mut state = gate.lock();
+    let state = gate.lock();
     if WORD.load(Ordering::Relaxed) & CAPTURES == 0 {
-        let now = clock::now();
-        state.harvest(place, stream, now);
-        drop(mark(gate, state, place, stream));
+        drop(mark(gate, state, (place, stream), true));
     }
 }
 
-/// Puts a mark into a stream.
-fn mark<'a>(gate: &'a Gate, mut state: MutexGuard<'a, State>, place: usize, stream: StreamId) -> MutexGuard<'a, State> {
+/// Puts a mark into a stream of a device; `behind`: what lies before it was sent just before.
+fn mark<'a>(
+    gate: &'a Gate,
+    mut state: MutexGuard<'a, State>,
+    (place, stream): (usize, StreamId),
+    behind: bool,
+) -> MutexGuard<'a, State> {
     let event = state.events.take(stream.context);
     drop(state); // recording may wait for room in the stream
-    let before = clock::now();
+    let began = clock::now();
     let recorded = event.filter(|event| events::record(stream, *event));
-    let put = [before, clock::now()];
+    let put = Put { began, ended: clock::now(), behind };
     let mut state = gate.lock();
+    // If the device has still to pass the mark before this one, it was not idle in between.
+    if WORD.load(Ordering::Relaxed) & CAPTURES == 0 {
+        state.harvest(place, stream, put.ended);
+    }
     let State { devices, events, .. } = &mut *state;
     if let Some(device) = devices.get_mut(place) {
         match recorded {
@@ -285,13 +301,12 @@ fn mark<'a>(gate: &'a Gate, mut state: MutexGuard<'a, State>, place: usize, stre
 
 impl State {
     /// From when on this process's other devices are out of debt. Waiting for them together keeps what is sent to one from
-    /// running there while its counterpart waits for another.
+    /// running there while its counterpart waits for another. One that has work of ours is not waited for: that may be the
+    /// counterpart of what comes now.
     fn others_ready(&self, place: usize, now: u64) -> u64 {
-        let others = self
-            .devices
-            .iter()
-            .enumerate()
-            .filter(|(other, device)| *other != place && now.saturating_sub(device.last_used) < IN_USE);
+        let others = self.devices.iter().enumerate().filter(|(other, device)| {
+            *other != place && now.saturating_sub(device.last_used) < IN_USE && !device.pace.is_at_work()
+        });
         others
             .filter_map(|(_, device)| Some(device.account?.ready_at(now, device.rules().hard_cap()?)))
             .max()
@@ -326,6 +341,23 @@ impl State {
         });
     }
 
+    /// The same, and for the process's other devices too: see [`Self::others_ready`].
+    fn harvest_all(&mut self, place: usize, stream: StreamId, now: u64) {
+        self.harvest(place, stream, now);
+        for other in (0..self.devices.len()).filter(|other| *other != place) {
+            self.harvest(other, NO_STREAM, now);
+        }
+    }
+
+    /// Charges what a thread sent under a grant.
+    fn flushed(&mut self, Flushed { stream, sent, interrupted }: Flushed) {
+        let Some(place) = self.contexts.get(&(stream.context as u64)).copied() else { return };
+        self.charge(place, stream, sent, clock::now());
+        if interrupted && let Some(device) = self.devices.get_mut(place) {
+            device.pace.spans.interrupt(stream);
+        }
+    }
+
     fn charge(&mut self, place: usize, stream: StreamId, sent: Sent, now: u64) {
         self.with(place, now, |pace, _, rules, account, turns| pace.charge(now, stream, sent, rules, account, turns));
     }
@@ -343,11 +375,9 @@ impl Passage {
             return None;
         }
         let ramp = thread.grant(launch.handle).ramp.get();
-        let (flushed, sent) = thread.flush(launch.handle);
-        if let Some(place) = state.contexts.get(&(flushed.context as u64)).copied() {
-            state.charge(place, flushed, sent, clock::now());
-        }
-        let mixed = sent.launches > 1 && sent.key == Key::NONE;
+        let flushed = thread.flush(launch.handle);
+        state.flushed(flushed);
+        let mixed = flushed.sent.launches > 1 && flushed.sent.key == Key::NONE;
         state.seating.sit(self.tenant);
         let mut visit = Visit::new();
         let (mut state, expected) = self.wait(state, &mut visit)?;
@@ -359,11 +389,10 @@ impl Passage {
         if expected.wanted {
             device.pace.learner.launched_unmeasured(self.command);
         }
-        let gaps = !visit.waited && !device.pace.spans.busy(stream);
+        let gaps = !device.pace.spans.busy(stream);
         let measures = measures && !device.pace.spans.stalled(stream);
-        let needs_mark = device.pace.spans.open(stream) || !device.pace.spans.busy(stream);
-        if measures && needs_mark {
-            state = mark(gate, state, place, stream);
+        if measures && device.pace.spans.needs_mark(stream) {
+            state = mark(gate, state, (place, stream), false);
         }
         let Expected { cost, wanted, .. } = expected;
         state.charge(place, stream, Sent { cost, launches: 1, key, known: !wanted }, now);
@@ -374,7 +403,8 @@ impl Passage {
         }
         let pace = &state.devices.get(place)?.pace;
         let told = (place + 1, pace.learner.version());
-        let own_mark = wanted || cost >= OWN_MARK;
+        // Whether a device in debt is at work is what the process's others go by.
+        let own_mark = wanted || cost >= OWN_MARK || (owes && state.devices.len() > 1);
         let ramp = if visit.waited || ramp == 0 { FIRST_GRANT } else { ramp.saturating_mul(2) };
         let grant = if own_mark || owes { (0, 0) } else { pace.grant(ramp) };
         thread.allow(launch, stream.context, told, (!wanted).then_some(cost), grant);
@@ -395,7 +425,7 @@ impl Passage {
             // A capture that began meanwhile forbids the driver's answers.
             let measures = measures && WORD.load(Ordering::Relaxed) & CAPTURES == 0;
             if measures {
-                state.harvest(place, stream, now);
+                state.harvest_all(place, stream, now);
             }
             let mut expected = state.devices.get_mut(place)?.pace.learner.expect(self.command);
             if !measures {
@@ -410,7 +440,7 @@ impl Passage {
             // What follows the wait is not to count among what went before.
             let pace = &mut state.devices.get_mut(place)?.pace;
             if measures && !pace.spans.stalled(stream) && pace.spans.open(stream) {
-                state = mark(gate, state, place, stream);
+                state = mark(gate, state, (place, stream), false);
             }
             drop(state);
             match step {

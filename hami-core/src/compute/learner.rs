@@ -23,6 +23,8 @@ pub(super) const LEAST: u64 = 500;
 const MOST_CHARGED: u64 = 60_000_000_000;
 /// An unknown function may be in flight this often before one of its launches was measured.
 pub(super) const UNMEASURED: u32 = 2;
+/// So many launches of a function are measured one by one.
+const WANTED: u32 = 3;
 /// The first measurements of a function are averaged; later ones move the estimate by this part at most.
 const SETTLED: u32 = 8;
 
@@ -73,6 +75,8 @@ struct Known {
     told: u64,
     /// Measurements that went into the estimate, [`SETTLED`] at most.
     samples: u32,
+    /// How many of these were not doubtful.
+    exact: u32,
     /// Launches on their way while there is no measurement.
     in_flight: u32,
 }
@@ -97,6 +101,8 @@ pub(super) struct Sample {
     pub(super) most: u64,
     /// Whether there may be more in that time than the command took: others' work, or the way to an idle device.
     pub(super) doubtful: bool,
+    /// Whether the two lie so far apart that only what is outside of them is news.
+    pub(super) vague: bool,
 }
 
 /// The costs of one device's commands.
@@ -129,7 +135,7 @@ impl Learner {
                 Expected {
                     cost: known.estimate.clamp(LEAST, MOST_CHARGED),
                     unmeasured: (!measured).then_some(known.in_flight),
-                    wanted: known.samples < 3,
+                    wanted: known.samples < WANTED,
                 }
             }
             None => Expected {
@@ -147,7 +153,7 @@ impl Learner {
             self.version += 1;
         }
         let estimate = command.guess().unwrap_or(self.guess());
-        let fresh = Known { estimate, told: estimate, samples: 0, in_flight: 0 };
+        let fresh = Known { estimate, told: estimate, samples: 0, exact: 0, in_flight: 0 };
         self.known.entry(command.key().0).or_insert(fresh).in_flight += 1;
     }
 
@@ -171,23 +177,34 @@ impl Learner {
     pub(super) fn learn(&mut self, key: Key, launches: u32, sample: Sample) {
         let Some(known) = self.known.get_mut(&key.0) else { return };
         known.in_flight = known.in_flight.saturating_sub(launches);
-        let Sample { least, most, doubtful } = sample;
+        let Sample { least, most, doubtful, vague } = sample;
         let before = known.estimate;
         // The first counts as it is: a guess is worth nothing against it. Of the span that is left open the lower end is taken,
-        // since what is idle there mostly lies before the command has come to the device.
-        let target = if known.samples == 0 { least.max(most / 8) } else { before.clamp(least, most) };
-        let part = match known.samples {
-            0 => 1,
-            // That can only have made it longer, so what is shorter is nearer to the truth.
-            _ if doubtful && target < before => 2,
-            samples => u64::from(samples + 1),
+        // since what is idle there mostly lies before the command has come to the device; unless that is next to nothing.
+        let target = if known.samples == 0 && !vague { least.max(most / 8) } else { before.clamp(least, most) };
+        let first = known.samples == 0;
+        let (target, part) = match doubtful {
+            // The first of these stands by itself, however many doubtful ones there were.
+            false => (target, known.exact + 1),
+            true if first => (target, 1),
+            // What else was in it can only have made it longer, so what is shorter is nearer to the truth; and what is far
+            // longer is no news of the command.
+            true if target < before => (target, 2),
+            true => (target.min(2 * before), known.samples + 1),
         };
+        let part = u64::from(part);
         known.estimate = if target >= before {
             before + (target - before).div_ceil(part)
         } else {
             before - (before - target).div_ceil(part)
         };
-        known.samples = (known.samples + 1).min(SETTLED);
+        if !doubtful {
+            known.exact = (known.exact + 1).min(SETTLED);
+        }
+        // Bounds alone are as good as it gets for what is shorter than the way to the device, but settle nothing.
+        if !vague || known.samples < WANTED {
+            known.samples = (known.samples + 1).min(SETTLED);
+        }
         if known.estimate.abs_diff(known.told) > known.told / 8 {
             self.version += 1;
             known.told = known.estimate;

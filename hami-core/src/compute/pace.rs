@@ -4,7 +4,7 @@ use shared_region::share::Policy;
 use shared_region::turns::{LEAD, MAX_LEASE};
 
 use super::learner::{Expected, Key, Learner, UNMEASURED};
-use super::spans::{Claim, Look, Measured, Sent, Spans, StreamId};
+use super::spans::{Claim, Look, Measured, Put, Sent, Spans, StreamId};
 
 /// Most device-time on its way at once, in nanoseconds, where nobody else uses the device.
 pub(super) const IN_FLIGHT: u64 = 10_000_000;
@@ -248,9 +248,9 @@ impl<E: Copy> Pace<E> {
         (self.busy_since + self.spans.in_flight() + self.spans.open_cost()).max(now)
     }
 
-    /// A mark was put into a stream between the two times of `put`.
-    pub(super) fn marked(&mut self, stream: StreamId, event: E, put: [u64; 2]) {
-        let now = put[1];
+    /// A mark was put into a stream.
+    pub(super) fn marked(&mut self, stream: StreamId, event: E, put: Put) {
+        let now = put.ended;
         if self.spans.in_flight() == 0 {
             self.busy_since = self.busy_since.max(now);
         }
@@ -275,6 +275,17 @@ impl<E: Copy> Pace<E> {
         spans.context_destroyed(context, |sent| learner.lost(sent.key, sent.launches));
     }
 
+    /// A thread ends, and its own default streams with it.
+    pub(super) fn thread_ends(&mut self, thread: usize) {
+        let Self { spans, learner, .. } = self;
+        spans.thread_ends(thread, |sent| learner.lost(sent.key, sent.launches));
+    }
+
+    /// Whether the device has not been seen to finish what has a mark behind it.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.spans.in_flight() > 0
+    }
+
     /// What the next command, of which this is expected, has to do.
     pub(super) fn step<T: Turns>(
         &mut self,
@@ -290,17 +301,11 @@ impl<E: Copy> Pace<E> {
             wait = wait.or_else(|| self.first_measurement(now, visit, key, expected));
         }
         if let Some(until) = wait {
-            // Nothing more comes for a while: who comes next should not wait for that.
-            let wanted = core::mem::replace(&mut self.wants, false);
-            if self.turn.take().is_some() {
-                self.close(now, turns);
-            } else if wanted {
-                turns.leave(now);
-            }
+            self.rest(now, turns);
             visit.waited = true;
             return Step::Sleep(until.min(now + LONGEST_SLEEP));
         }
-        if let Some(waiting) = self.take_turn(now, turns) {
+        if let Some(waiting) = self.take_turn(now, expected.cost, turns) {
             visit.waited = true;
             return Step::Turn(waiting);
         }
@@ -312,6 +317,16 @@ impl<E: Copy> Pace<E> {
                 Step::Sleep(until.min(now + LONGEST_SLEEP))
             }
             None => Step::Go,
+        }
+    }
+
+    /// Nothing more comes for a while: who comes next should not wait for that.
+    fn rest<T: Turns>(&mut self, now: u64, turns: &mut T) {
+        let wanted = core::mem::replace(&mut self.wants, false);
+        if self.turn.take().is_some() {
+            self.close(now, turns);
+        } else if wanted {
+            turns.leave(now);
         }
     }
 
@@ -370,10 +385,15 @@ impl<E: Copy> Pace<E> {
         if self.spans.commands() < always || in_flight + expected.cost <= most || ending {
             return None;
         }
-        // The middle is waited for, not the end: the device goes on meanwhile.
+        // The middle is waited for, not the end: the device goes on meanwhile. Then the end of the command that is under way
+        // there: nothing changes before.
         let until = match self.spans.commands() {
             1 => end.saturating_sub(LEAD),
-            _ => end.saturating_sub((most / 2).max(in_flight / 2)),
+            commands => {
+                let each = (in_flight / u64::from(commands)).max(1);
+                let left = (most / 2).max(in_flight / 2).min(most.saturating_sub(expected.cost));
+                end.saturating_sub((left - left % each).max(each))
+            }
         };
         let until = until.max(now);
         let (since, deadline) = *visit.drain.get_or_insert((now, now + 2 * (end - now) + 20_000_000));
@@ -384,11 +404,11 @@ impl<E: Copy> Pace<E> {
         Some(if until > now { until } else { visit.nap(now) }.min(deadline))
     }
 
-    /// Takes the turn or keeps it; answers what to wait for otherwise.
-    fn take_turn<T: Turns>(&mut self, now: u64, turns: &mut T) -> Option<T::Waiting> {
+    /// Takes the turn or keeps it, for what is on its way and a command of such a cost; answers what to wait for otherwise.
+    fn take_turn<T: Turns>(&mut self, now: u64, cost: u64, turns: &mut T) -> Option<T::Waiting> {
         self.calls = Some(turns.calls()); // before the look: who comes in between makes a difference later
         self.rivals = turns.rivals(now);
-        let end = self.end(now);
+        let end = self.end(now) + cost;
         if let Some(left) = self.turn {
             if left > 0 || !self.rivals.waiting {
                 if turns.extend(now, end + self.late) {
@@ -404,6 +424,8 @@ impl<E: Copy> Pace<E> {
         match answer {
             Answer::Taken(slice) => {
                 self.turn = Some(slice as i64);
+                // It may be the only one to come for a while.
+                let _ours = turns.extend(now, end + self.late);
                 None
             }
             Answer::Wait(waiting) => Some(waiting),

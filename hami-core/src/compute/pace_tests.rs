@@ -7,7 +7,7 @@ use shared_region::bucket::{DEPTH, FRESH, Paid};
 
 use super::*;
 use crate::compute::Command;
-use crate::compute::thread::{Launch, Thread};
+use crate::compute::thread::{Flushed, Launch, Thread};
 
 const STREAM: StreamId = StreamId { context: 1, handle: 16, thread: 0 };
 const KERNEL: Command = Command::Kernel { function: 0x7000, blocks: 528 };
@@ -84,10 +84,11 @@ impl World {
         }
     }
 
-    fn mark(&mut self) {
-        let before = self.now;
+    fn mark(&mut self, behind: bool) {
+        let began = self.now;
         self.now += RECORD;
-        self.pace.marked(STREAM, self.dry.max(before), [before, self.now]);
+        self.harvest();
+        self.pace.marked(STREAM, self.dry.max(began), Put { began, ended: self.now, behind });
     }
 
     fn harvest(&mut self) {
@@ -111,7 +112,7 @@ impl World {
             return self.send();
         }
         let ramp = self.thread.grant(STREAM.handle).ramp.get();
-        let (_, sent) = self.thread.flush(STREAM.handle);
+        let Flushed { sent, .. } = self.thread.flush(STREAM.handle);
         self.pace.charge(self.now, STREAM, sent, self.rules, &self.purse, &mut Alone);
         let mut visit = Visit::new();
         let expected = loop {
@@ -123,7 +124,7 @@ impl World {
                 Step::Turn(()) => panic!("nobody else is there"),
                 Step::Sleep(until) => {
                     if self.pace.spans.open(STREAM) {
-                        self.mark();
+                        self.mark(false);
                     }
                     self.sleeps += 1;
                     self.now = self.now.max(until) + LATE_WAKE;
@@ -133,9 +134,9 @@ impl World {
         if expected.wanted {
             self.pace.learner.launched_unmeasured(KERNEL);
         }
-        let gaps = !visit.waited && !self.pace.spans.busy(STREAM);
+        let gaps = !self.pace.spans.busy(STREAM);
         if self.pace.spans.open(STREAM) || !self.pace.spans.busy(STREAM) {
-            self.mark();
+            self.mark(false);
         }
         let Expected { cost, wanted, .. } = expected;
         let sent = Sent { cost, launches: 1, key: KERNEL.key(), known: !wanted };
@@ -147,8 +148,7 @@ impl World {
         self.thread.allow(launch, STREAM.context, (1, self.pace.learner.version()), (!wanted).then_some(cost), grant);
         self.send();
         if own_mark || (gaps && self.thread.one_in(4)) {
-            self.harvest();
-            self.mark();
+            self.mark(true);
         }
     }
 
@@ -183,13 +183,18 @@ proptest! {
         let got = world.run(seconds * 1_000_000_000, |world| if syncs { waits_for_the_end(world) });
         let cap = f64::from(percent) / 100.0;
         let edge = (FRESH + 3 * kernel + DEPTH / 4) as f64 / (seconds as f64 * 1e9);
-        // A program that waits for each kernel shows its gaps to the events: up to what a launch takes of a kernel is not known.
+        // A program that waits for each kernel shows its gaps to the events: up to what a launch takes of a kernel is not known,
+        // and when in the recording of an event the device passed it.
         let known = if syncs { (host + RECORD) as f64 / kernel as f64 * cap } else { 0.002 };
         prop_assert!(got <= cap + edge + known.max(0.002), "{got} of {cap}, edge {edge}, {} sleeps", world.sleeps);
         if !syncs || natural > cap * 1.3 {
-            prop_assert!(got >= cap * 0.98 - edge, "{got} of {cap}, edge {edge}");
+            let known = if syncs { RECORD as f64 / kernel as f64 * cap } else { 0.0 };
+            prop_assert!(got >= cap * 0.98 - edge - known, "{got} of {cap}, edge {edge}");
         }
-        prop_assert!(f64::from(world.sleeps) <= 135.0 * seconds as f64, "{} sleeps", world.sleeps);
+        // Near to all of the device it is not only the cap that is waited for, but room too: once for each long kernel, or for
+        // the half of what may be on its way.
+        let most = if percent < 70 { 135 } else { 450 };
+        prop_assert!(u64::from(world.sleeps) <= most * seconds, "{} sleeps", world.sleeps);
     }
 }
 
@@ -305,4 +310,14 @@ fn a_raised_cap_ends_a_wait_that_was_begun_under_the_old_one() {
     world.now += 100_000_000;
     world.harvest();
     assert_eq!(ask(&mut world), Step::Go);
+}
+
+/// Three of these are just more than may be on their way: it was looked for room again and again until the second one ended.
+#[test]
+fn room_is_looked_for_when_a_command_has_ended() {
+    for kernel in [3_000_000, 3_333_334, 4_000_000, 4_900_000] {
+        let mut world = World::new(9_900, kernel, 500);
+        world.run(20_000_000_000, |_| {});
+        assert!(world.sleeps < 20 * 600, "{kernel}: {} sleeps", world.sleeps);
+    }
 }

@@ -66,9 +66,24 @@ impl Sent {
 #[derive(Debug, Clone, Copy)]
 struct Span {
     sent: Sent,
-    /// The device may have been idle in it for so long: while the program had not yet sent the last of its commands.
+    /// The device may have been idle in it for so long: while the program had not yet sent the last of its commands. [`u64::MAX`]:
+    /// nobody can tell, since the stream may have waited for something.
     idle: u64,
+    /// How much of that had passed when all was sent, and only the mark was not, if the mark before was passed at
+    /// once; 0: nobody knows.
+    sending: u64,
     claim: Claim,
+}
+
+/// When a mark was put, by the clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Put {
+    /// Not before.
+    pub(super) began: u64,
+    /// Not after.
+    pub(super) ended: u64,
+    /// Whether what lies before it was sent just before.
+    pub(super) behind: bool,
 }
 
 /// What is known of others on the device while a span lasts.
@@ -102,6 +117,8 @@ struct Stream {
     sent: Sent,
     /// When the last mark was put.
     marked: Option<u64>,
+    /// Whether the stream had nothing to do then, so that the device passed the mark at once.
+    idle: bool,
     /// Marks that the device has not been seen to pass.
     pending: u32,
     /// When it passed the last one that it was seen to pass.
@@ -109,6 +126,8 @@ struct Stream {
     /// Its work has not got on for as long as anybody waits for that: it may be waiting for the very thread that stands at the
     /// gate. So none of it counts as on its way, and no mark takes up room in the stream, until one of them is passed.
     stalled: bool,
+    /// Something that is no work of the device's lies behind the last mark.
+    interrupted: bool,
     /// Counts uses, for giving up the longest unused.
     used: u64,
 }
@@ -208,9 +227,11 @@ impl<E: Copy> Spans<E> {
                     id,
                     sent: Sent::NOTHING,
                     marked: None,
+                    idle: false,
                     pending: 0,
                     passed: None,
                     stalled: false,
+                    interrupted: false,
                     used: 0,
                 });
                 self.streams.len() - 1
@@ -268,30 +289,64 @@ impl<E: Copy> Spans<E> {
         self.stream(id).sent.launches > 0
     }
 
+    /// Something was put into the stream that is no work of the device's, but may keep the stream waiting.
+    pub(super) fn interrupt(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) {
+            stream.interrupted = true;
+        }
+    }
+
+    /// Whether a span from the last mark of this stream on would say nothing of what is sent now.
+    pub(super) fn needs_mark(&mut self, id: StreamId) -> bool {
+        let stream = self.stream(id);
+        stream.sent.launches > 0 || stream.pending == 0 || stream.interrupted
+    }
+
+    /// A thread ends, and its own default streams with it: another that has its number does not go on with them. Answers with
+    /// what will not be measured.
+    pub(super) fn thread_ends(&mut self, thread: usize, mut lost: impl FnMut(Sent)) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.id.thread == thread) {
+            lost(core::mem::replace(&mut stream.sent, Sent::NOTHING));
+            // No program has such a stream. Its marks are still to be passed.
+            stream.id = StreamId { context: stream.id.context, handle: 0, thread: 0 };
+        }
+        self.streams.retain(|stream| stream.id.handle != 0 || stream.pending > 0);
+    }
+
     /// Whether the device has still to pass a mark of this stream, by the last look: what comes now follows without a gap.
     pub(super) fn busy(&mut self, id: StreamId) -> bool {
         self.stream(id).pending > 0
     }
 
-    /// A mark was put into a stream between the two times of `put`. The device may have been idle before it as long as the
+    /// A mark was put into a stream. The device may have been idle before it as long as the
     /// program took to send what lies behind the mark before, unless it still had to pass that one when all was sent.
-    pub(super) fn marked(&mut self, id: StreamId, event: E, put: [u64; 2], claim: Claim) {
+    pub(super) fn marked(&mut self, id: StreamId, event: E, put: Put, claim: Claim) {
         let stream = self.stream(id);
         let gapless = stream.pending > 0;
+        let interrupted = core::mem::replace(&mut stream.interrupted, false);
         let sent = core::mem::replace(&mut stream.sent, Sent::NOTHING);
         let span = stream.marked.filter(|_| sent.launches > 0).map(|marked| Span {
             sent,
-            idle: if gapless { 0 } else { put[1].saturating_sub(marked) },
+            idle: match (interrupted, gapless) {
+                (true, _) => u64::MAX,
+                (false, true) => 0,
+                (false, false) => put.ended.saturating_sub(marked),
+            },
+            sending: match stream.idle && put.behind && !interrupted && !gapless {
+                true => put.began.saturating_sub(marked),
+                false => 0,
+            },
             claim,
         });
-        stream.marked = Some(put[1]);
+        stream.marked = Some(put.ended);
+        stream.idle = !gapless && sent.launches == 0;
         stream.pending += 1;
         let number = stream.number;
         if let Some(span) = span {
             self.in_flight += span.sent.cost;
             self.commands += span.sent.launches;
         }
-        self.marks.push_back(Mark { stream: number, context: id.context, event, put: put[0], span });
+        self.marks.push_back(Mark { stream: number, context: id.context, event, put: put.began, span });
     }
 
     /// No mark could be put: what was sent, which is the answer, stays charged as expected.
@@ -395,13 +450,20 @@ impl<E: Copy> Spans<E> {
         };
         // After a gap, a command's way to the device is in it too, which the program does not see.
         let unseen = if span.idle > 0 && known { (cost / 50).min(each * UNSEEN) } else { 0 };
-        let least = if shared || clipped { believed.min(most) } else { most.saturating_sub(span.idle + unseen) };
+        let least =
+            if shared || clipped { believed.min(most) } else { most.saturating_sub(span.idle.saturating_add(unseen)) };
+        // A single command comes to an idle device as late after the mark before it as it was sent after that; and the mark
+        // behind it comes later still, which matters only if the command was done by then.
+        let single = launches == 1 && begin >= self.covered && !shared && !clipped;
+        let most = if single { most.saturating_sub(span.sending).max(least) } else { most };
+        let lasts = single && span.sending > 0 && most > 2 * span.idle.saturating_sub(span.sending);
+        let least = if lasts { most.saturating_sub(unseen).max(least) } else { least };
         let took = believed.clamp(least, most);
         let doubtful = crowded || clipped || span.idle > 0;
         // What was idle is taken to lie at the end: another stream's span may fill it.
         self.covered = self.covered.max(if shared || clipped || span.idle > 0 { from + took } else { end });
-        let tells = key != Key::NONE && (crowded || clipped || span.idle <= most / 2);
-        let sample = tells.then(|| Sample { least: least / each, most: most / each, doubtful });
+        let vague = !(crowded || clipped || lasts || span.idle <= most / 2);
+        let sample = (key != Key::NONE).then(|| Sample { least: least / each, most: most / each, doubtful, vague });
         Measured { sent: span.sent, took, sample }
     }
 

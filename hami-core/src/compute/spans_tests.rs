@@ -7,6 +7,10 @@ const B: StreamId = StreamId { context: 1, handle: 32, thread: 0 };
 const ONE: Key = Key(7);
 const ALONE: Claim = Claim { expected: 0, until: 0, calls: Some(0) };
 
+fn put(at: u64) -> Put {
+    Put { began: at, ended: at, behind: false }
+}
+
 /// Events by the time at which they are passed.
 fn harvest(spans: &mut Spans<u64>, now: u64) -> Vec<Measured> {
     let mut all = Vec::new();
@@ -24,12 +28,12 @@ fn sent(cost: u64, launches: u32) -> Sent {
 #[test]
 fn a_gapless_span_is_what_lies_between_its_marks() {
     let mut spans = Spans::default();
-    spans.marked(A, 1000, [0; 2], ALONE);
+    spans.marked(A, 1000, put(0), ALONE);
     spans.sent(A, sent(500, 5));
-    spans.marked(A, 1700, [100; 2], ALONE); // the first is still to be passed: no gap
+    spans.marked(A, 1700, put(100), ALONE); // the first is still to be passed: no gap
     assert_eq!((spans.in_flight(), spans.commands(), spans.busy(A)), (500, 5, true));
     assert_eq!(harvest(&mut spans, 1500), []);
-    let sample = Some(Sample { least: 140, most: 140, doubtful: false });
+    let sample = Some(Sample { least: 140, most: 140, doubtful: false, vague: false });
     assert_eq!(harvest(&mut spans, 1700), [Measured { sent: sent(500, 5), took: 700, sample }]);
     assert_eq!((spans.in_flight(), spans.commands(), spans.busy(A)), (0, 0, false));
 }
@@ -37,28 +41,32 @@ fn a_gapless_span_is_what_lies_between_its_marks() {
 #[test]
 fn idle_time_of_the_host_is_not_charged() {
     let mut spans = Spans::default();
-    spans.marked(A, 10, [10; 2], ALONE);
+    spans.marked(A, 10, put(10), ALONE);
     assert_eq!(harvest(&mut spans, 20), []);
     spans.sent(A, sent(300, 3));
-    spans.marked(A, 10_000, [9_900; 2], ALONE);
+    spans.marked(A, 10_000, put(9_900), ALONE);
     let [measured] = harvest(&mut spans, 10_000)[..] else { panic!("one span") };
-    assert_eq!((measured.took, measured.sample), (300, None), "as expected, and nothing is learnt from it");
+    let sample = Some(Sample { least: 31, most: 3_330, doubtful: true, vague: true });
+    assert_eq!((measured.took, measured.sample), (300, sample), "as expected");
     // But what the device did after the last command was sent is its time.
     spans.sent(A, sent(300, 3));
-    spans.marked(A, 12_000, [10_500; 2], ALONE);
+    spans.marked(A, 12_000, put(10_500), ALONE);
     let [measured] = harvest(&mut spans, 12_000)[..] else { panic!("one span") };
-    assert_eq!((measured.took, measured.sample), (1_394, Some(Sample { least: 464, most: 666, doubtful: true })));
+    assert_eq!(
+        (measured.took, measured.sample),
+        (1_394, Some(Sample { least: 464, most: 666, doubtful: true, vague: false }))
+    );
 }
 
 #[test]
 fn streams_side_by_side_are_charged_their_union() {
     let mut spans = Spans::default();
     for stream in [A, B] {
-        spans.marked(stream, 100, [0; 2], ALONE);
+        spans.marked(stream, 100, put(0), ALONE);
         spans.sent(stream, sent(1000, 1));
     }
-    spans.marked(A, 1100, [10; 2], ALONE);
-    spans.marked(B, 1300, [20; 2], ALONE);
+    spans.marked(A, 1100, put(10), ALONE);
+    spans.marked(B, 1300, put(20), ALONE);
     let took: Vec<u64> = harvest(&mut spans, 2000).iter().map(|measured| measured.took).collect();
     assert_eq!(took, [1000, 200]);
 }
@@ -66,9 +74,9 @@ fn streams_side_by_side_are_charged_their_union() {
 #[test]
 fn beyond_the_turn_little_more_than_expected_is_believed() {
     let mut spans = Spans::default();
-    spans.marked(A, 100, [0; 2], ALONE);
+    spans.marked(A, 100, put(0), ALONE);
     spans.sent(A, sent(1600, 1));
-    spans.marked(A, 9000, [10; 2], Claim { expected: 1700, until: 2000, calls: None }); // 8900 ns for what mostly takes 1600
+    spans.marked(A, 9000, put(10), Claim { expected: 1700, until: 2000, calls: None }); // 8900 ns for what mostly takes 1600
     let [measured] = harvest(&mut spans, 9000)[..] else { panic!("one span") };
     assert_eq!((measured.took, measured.sample.map(|sample| sample.doubtful)), (2000, Some(true)));
 }
@@ -76,14 +84,14 @@ fn beyond_the_turn_little_more_than_expected_is_believed() {
 #[test]
 fn waiting_for_another_device_is_clipped() {
     let mut spans = Spans { clips: true, ..Spans::default() };
-    spans.marked(A, 100, [0; 2], ALONE);
+    spans.marked(A, 100, put(0), ALONE);
     spans.sent(A, sent(50_000, 1));
-    spans.marked(A, 900_000_000, [10; 2], ALONE);
+    spans.marked(A, 900_000_000, put(10), ALONE);
     let [measured] = harvest(&mut spans, 900_000_000)[..] else { panic!("one span") };
     assert!(measured.took <= 4 * 50_000 + CLIPPED, "{measured:?}");
     // What was never measured has no typical cost.
     spans.sent(A, Sent { known: false, ..sent(50_000, 1) });
-    spans.marked(A, 1_000_000_000, [20; 2], ALONE);
+    spans.marked(A, 1_000_000_000, put(20), ALONE);
     let [measured] = harvest(&mut spans, 1_000_000_000)[..] else { panic!("one span") };
     assert_eq!(measured.took, 100_000_000 - 10, "but for what the program took to send it");
 }
@@ -93,9 +101,9 @@ fn lost_marks_and_destroyed_contexts_leave_nothing_behind() {
     let mut spans = Spans::default();
     let other = StreamId { context: 2, ..A };
     for stream in [A, other] {
-        spans.marked(stream, 0_u64, [0; 2], ALONE);
+        spans.marked(stream, 0_u64, put(0), ALONE);
         spans.sent(stream, sent(10, 1));
-        spans.marked(stream, 0, [0; 2], ALONE);
+        spans.marked(stream, 0, put(0), ALONE);
     }
     let mut gone = Vec::new();
     spans.context_destroyed(2, |sent| gone.push(sent));
@@ -118,10 +126,10 @@ fn the_number_of_streams_is_bounded() {
 #[test]
 fn a_stream_that_does_not_get_on_counts_for_nothing_until_it_does() {
     let mut spans = Spans::default();
-    for (stream, put, passed) in [(A, 0, 1000), (B, 500, 600)] {
-        spans.marked(stream, passed - 1, [put; 2], ALONE);
+    for (stream, begun, passed) in [(A, 0, 1000), (B, 500, 600)] {
+        spans.marked(stream, passed - 1, put(begun), ALONE);
         spans.sent(stream, sent(300, 2));
-        spans.marked(stream, passed, [put; 2], ALONE);
+        spans.marked(stream, passed, put(begun), ALONE);
         spans.sent(stream, sent(100, 1));
     }
     spans.stall(500); // what was put before
@@ -131,4 +139,36 @@ fn a_stream_that_does_not_get_on_counts_for_nothing_until_it_does() {
     assert_eq!((spans.in_flight(), spans.stalled(A)), (0, true));
     assert_eq!(harvest(&mut spans, 999), []);
     assert_eq!((spans.in_flight(), spans.open_cost(), spans.stalled(A)), (300, 200, false));
+}
+
+#[test]
+fn a_span_in_which_the_stream_may_have_waited_is_charged_as_expected() {
+    let mut spans = Spans::default();
+    spans.marked(A, 1000, put(0), ALONE);
+    assert!(!spans.needs_mark(A));
+    spans.sent(A, sent(500, 5));
+    spans.interrupt(A);
+    assert!(spans.needs_mark(A));
+    spans.marked(A, 90_000, put(100), ALONE);
+    spans.sent(A, sent(500, 5)); // from there on all is as ever
+    spans.marked(A, 90_700, put(200), ALONE);
+    let [waited, after] = harvest(&mut spans, 90_700)[..] else { panic!("two spans") };
+    let sample = Some(Sample { least: 0, most: 17_800, doubtful: true, vague: true });
+    assert_eq!((waited.took, waited.sample, after.took), (500, sample, 700));
+}
+
+#[test]
+fn a_thread_s_own_streams_end_with_it() {
+    let mut spans = Spans::default();
+    let own = StreamId { handle: 2, thread: 77, ..A };
+    spans.marked(own, 100, put(0), ALONE);
+    spans.sent(own, sent(300, 3));
+    spans.marked(own, 400, put(0), ALONE);
+    spans.sent(own, sent(50, 1));
+    spans.sent(A, sent(20, 1)); // stays
+    let mut lost = Vec::new();
+    spans.thread_ends(77, |sent| lost.push(sent));
+    assert_eq!((lost, spans.open_cost(), spans.in_flight()), (vec![sent(50, 1)], 20, 300));
+    assert!(!spans.busy(own), "another thread's by now");
+    assert_eq!(harvest(&mut spans, 400)[0].took, 300, "what had its marks is measured all the same");
 }

@@ -1,4 +1,4 @@
-//! What one thread may send without asking: its grants, by stream, and the costs that it was told. No lock, no clock.
+//! What one thread may send without asking: its grants, by stream, and the costs that it was told. No lock.
 
 use core::cell::Cell;
 
@@ -27,8 +27,19 @@ pub(super) struct Grant {
     sent: Cell<u32>,
     /// The command that all of it was; [`Key::NONE`] where they differ.
     key: Cell<Key>,
+    /// Whether something that is no work was put into the stream since.
+    interrupted: Cell<bool>,
     /// Device-time that was granted last.
     pub(super) ramp: Cell<u64>,
+}
+
+/// What was sent under a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Flushed {
+    pub(super) stream: StreamId,
+    pub(super) sent: Sent,
+    /// Whether something that is no work was put in between or after it.
+    pub(super) interrupted: bool,
 }
 
 impl Grant {
@@ -43,6 +54,7 @@ impl Grant {
             cost: Cell::new(0),
             sent: Cell::new(0),
             key: Cell::new(Key::NONE),
+            interrupted: Cell::new(false),
             ramp: Cell::new(0),
         }
     }
@@ -156,21 +168,42 @@ impl Thread {
         self.costs[place].set(cost);
     }
 
-    /// What was sent under the grant that stands where one for this stream would, and the stream and generation of that. Ends
-    /// the grant.
-    pub(super) fn flush(&self, handle: usize) -> (StreamId, Sent) {
+    /// What was sent under the grant that stands where one for this stream would. Ends the grant.
+    pub(super) fn flush(&self, handle: usize) -> Flushed {
         let grant = self.grant(handle);
-        let id = self.id(grant.context.get(), grant.handle.get());
+        let stream = self.id(grant.context.get(), grant.handle.get());
         if grant.handle.replace(0) != handle {
             grant.ramp.set(0);
         }
-        (id, grant.flush())
+        Flushed { stream, sent: grant.flush(), interrupted: grant.interrupted.replace(false) }
+    }
+
+    /// All that was sent under grants. Ends them.
+    pub(super) fn flush_all(&self) -> [Flushed; STREAMS] {
+        core::array::from_fn(|place| self.flush(self.grants[place].handle.get()))
+    }
+
+    /// Something that is no work goes into a stream: the next launch has to ask. False: there is no grant for it.
+    pub(super) fn interrupt(&self, handle: usize) -> bool {
+        let grant = self.grant(handle);
+        let is_ours = grant.handle.get() == handle;
+        if is_ours {
+            grant.left.set(0);
+            grant.launches.set(0);
+            grant.interrupted.set(true);
+        }
+        is_ours
     }
 
     /// The stream that a handle means to this thread.
     pub(super) fn id(&self, context: usize, handle: usize) -> StreamId {
         let own = handle == super::PER_THREAD;
-        StreamId { context, handle, thread: if own { core::ptr::from_ref(self) as usize } else { 0 } }
+        StreamId { context, handle, thread: if own { self.number() } else { 0 } }
+    }
+
+    /// Tells it apart from all other threads that there are now.
+    pub(super) fn number(&self) -> usize {
+        core::ptr::from_ref(self) as usize
     }
 
     /// Grants device-time, and launches, for one stream; and tells what this launch costs, if that is known.
@@ -200,10 +233,10 @@ impl Thread {
 
     /// True one time in `times`.
     pub(super) fn one_in(&self, times: u64) -> bool {
-        // Xorshift (Marsaglia 2003), from a state that differs by thread and is not 0.
+        // Xorshift (Marsaglia 2003), from a state that differs by thread, also by those that had the same place before it, and is not 0.
         let mut state = self.random.get();
         if state == 0 {
-            state = core::ptr::from_ref(self) as u64 | 1;
+            state = (core::ptr::from_ref(self) as u64 ^ shared_region::clock::now()) | 1;
         }
         state ^= state << 13;
         state ^= state >> 7;

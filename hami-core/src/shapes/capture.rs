@@ -2,11 +2,12 @@
 // UNSAFETY: calls the vendor's functions.
 #![expect(unsafe_code)]
 
+use core::ffi::c_void;
 use core::ptr;
 
 use ffi_headers::cuda::{
-    CU_STREAM_CAPTURE_STATUS_NONE, CUDA_SUCCESS, CUcontext, CUgraph, CUgraphEdgeData, CUgraphNode, CUresult, CUstream,
-    CUstreamCaptureMode,
+    CU_STREAM_CAPTURE_STATUS_NONE, CUDA_SUCCESS, CUcontext, CUgraph, CUgraphEdgeData, CUgraphNode,
+    CUgraphRecaptureCallback, CUresult, CUstream, CUstreamCaptureMode, CUstreamCigCaptureParams,
 };
 
 use crate::guard::{self, Inside};
@@ -87,7 +88,38 @@ pub(crate) fn begin_capture_to_graph(
     begin(stream, per_thread, || unsafe { original(stream, graph, dependencies, edges, count, mode) })
 }
 
-/// cuStreamEndCapture. A capture that went wrong ends with an error, so whatever it answers, the stream itself is asked.
+/// cuStreamBeginRecaptureToGraph: into a graph that exists. It is ended as any capture.
+pub(crate) fn begin_recapture(
+    original: unsafe extern "C" fn(
+        CUstream,
+        CUstreamCaptureMode,
+        CUgraph,
+        CUgraphRecaptureCallback,
+        *mut c_void,
+    ) -> CUresult,
+    per_thread: bool,
+    stream: CUstream,
+    mode: CUstreamCaptureMode,
+    graph: CUgraph,
+    on_change: CUgraphRecaptureCallback,
+    data: *mut c_void,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    begin(stream, per_thread, || unsafe { original(stream, mode, graph, on_change, data) })
+}
+
+/// cuStreamBeginCaptureToCig: into a list of commands of a graphics interface.
+pub(crate) fn begin_capture_for_graphics(
+    original: unsafe extern "C" fn(CUstream, *mut CUstreamCigCaptureParams) -> CUresult,
+    per_thread: bool,
+    stream: CUstream,
+    parameters: *mut CUstreamCigCaptureParams,
+) -> CUresult {
+    // SAFETY: the program's own arguments, unchanged.
+    begin(stream, per_thread, || unsafe { original(stream, parameters) })
+}
+
+/// cuStreamEndCapture.
 pub(crate) fn end_capture(
     original: unsafe extern "C" fn(CUstream, *mut CUgraph) -> CUresult,
     per_thread: bool,
@@ -95,7 +127,21 @@ pub(crate) fn end_capture(
     graph: *mut CUgraph,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    let call = || unsafe { original(stream, graph) };
+    end(stream, per_thread, || unsafe { original(stream, graph) })
+}
+
+/// cuStreamEndCaptureToCig.
+pub(crate) fn end_capture_for_graphics(
+    original: unsafe extern "C" fn(CUstream) -> CUresult,
+    per_thread: bool,
+    stream: CUstream,
+) -> CUresult {
+    // SAFETY: the program's own argument, unchanged.
+    end(stream, per_thread, || unsafe { original(stream) })
+}
+
+/// Runs `call`, which ends a capture. One that went wrong ends with an error, so whatever it answers, the stream itself is asked.
+fn end(stream: CUstream, per_thread: bool, call: impl FnOnce() -> CUresult) -> CUresult {
     let Some(tenant) = gated() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let result = inside.driver(call);

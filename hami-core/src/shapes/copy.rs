@@ -1,6 +1,6 @@
 //! Copies from device memory to device memory: commands that take device-time, as kernels do.
 //!
-//! Copies from or to the host go by engines of their own, and pass. Where a function serves both, the driver is asked what the
+//! Copies from or to the host go by engines of their own, and wait for no share ([`super::stream`]). Where a function serves both, the driver is asked what the
 //! addresses mean, and only where work may be gated at all.
 // UNSAFETY: calls the vendor's functions and reads the program's descriptions of copies.
 #![expect(unsafe_code)]
@@ -19,19 +19,36 @@ use super::Bytes;
 use crate::compute::{self, Command, Queue};
 use crate::{tenant, vendor};
 
-/// Submits a copy of so many bytes; 0: nothing of it is from device to device, and it passes.
-fn submit(
+/// Whether work may be gated: nothing else needs to know what is copied where.
+fn gates() -> bool {
+    tenant::get().is_some_and(tenant::Tenant::gates)
+}
+
+/// Submits a copy of so many bytes to the default stream; 0: nothing of it is from device to device, and it passes.
+fn submit(per_thread: bool, bytes: impl FnOnce() -> u64, call: impl FnOnce() -> CUresult) -> CUresult {
+    if !gates() {
+        return call();
+    }
+    match bytes() {
+        0 => call(),
+        bytes => compute::submit(Queue { handle: ptr::null_mut(), per_thread }, Command::Copy { bytes }, call),
+    }
+}
+
+/// The same in a stream, which a copy from or to the host keeps without taking compute.
+fn submit_in_stream(
     handle: CUstream,
     per_thread: bool,
     bytes: impl FnOnce() -> u64,
     call: impl FnOnce() -> CUresult,
 ) -> CUresult {
-    if !tenant::get().is_some_and(tenant::Tenant::gates) {
+    if !gates() {
         return call();
     }
+    let queue = Queue { handle, per_thread };
     match bytes() {
-        0 => call(),
-        bytes => compute::submit(Queue { handle, per_thread }, Command::Copy { bytes }, call),
+        0 => compute::interrupt(queue, call),
+        bytes => compute::submit(queue, Command::Copy { bytes }, call),
     }
 }
 
@@ -58,7 +75,7 @@ pub(crate) fn three<A: Copy, B: Copy, N: Bytes>(
     bytes: N,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    submit(ptr::null_mut(), per_thread, move || bytes.get(), move || unsafe { original(a, b, bytes) })
+    submit(per_thread, move || bytes.get(), move || unsafe { original(a, b, bytes) })
 }
 
 /// The same in a stream: cuMemcpyDtoDAsync.
@@ -71,7 +88,7 @@ pub(crate) fn three_in_stream<A: Copy, B: Copy, N: Bytes>(
     stream: CUstream,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    submit(stream, per_thread, move || bytes.get(), move || unsafe { original(a, b, bytes, stream) })
+    submit_in_stream(stream, per_thread, move || bytes.get(), move || unsafe { original(a, b, bytes, stream) })
 }
 
 /// Four arguments, the last of which is the size: cuMemcpyAtoD and cuMemcpyDtoA.
@@ -84,7 +101,7 @@ pub(crate) fn four<A: Copy, B: Copy, C: Copy, N: Bytes>(
     bytes: N,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    submit(ptr::null_mut(), per_thread, move || bytes.get(), move || unsafe { original(a, b, c, bytes) })
+    submit(per_thread, move || bytes.get(), move || unsafe { original(a, b, c, bytes) })
 }
 
 /// Five arguments, the last of which is the size: cuMemcpyAtoA and cuMemcpyPeer.
@@ -98,7 +115,7 @@ pub(crate) fn five<A: Copy, B: Copy, C: Copy, D: Copy, N: Bytes>(
     bytes: N,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    submit(ptr::null_mut(), per_thread, move || bytes.get(), move || unsafe { original(a, b, c, d, bytes) })
+    submit(per_thread, move || bytes.get(), move || unsafe { original(a, b, c, d, bytes) })
 }
 
 /// The same in a stream: cuMemcpyPeerAsync.
@@ -114,7 +131,7 @@ pub(crate) fn five_in_stream<A: Copy, B: Copy, C: Copy, D: Copy, N: Bytes>(
     stream: CUstream,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    submit(stream, per_thread, move || bytes.get(), move || unsafe { original(a, b, c, d, bytes, stream) })
+    submit_in_stream(stream, per_thread, move || bytes.get(), move || unsafe { original(a, b, c, d, bytes, stream) })
 }
 
 /// cuMemcpy: between any two addresses.
@@ -127,7 +144,7 @@ pub(crate) fn unified(
 ) -> CUresult {
     let within = || between(destination, source, bytes as u64);
     // SAFETY: the program's own arguments, unchanged.
-    submit(ptr::null_mut(), per_thread, within, move || unsafe { original(destination, source, bytes) })
+    submit(per_thread, within, move || unsafe { original(destination, source, bytes) })
 }
 
 /// cuMemcpyAsync.
@@ -141,7 +158,23 @@ pub(crate) fn unified_in_stream(
 ) -> CUresult {
     let within = || between(destination, source, bytes as u64);
     // SAFETY: the program's own arguments, unchanged.
-    submit(stream, per_thread, within, move || unsafe { original(destination, source, bytes, stream) })
+    submit_in_stream(stream, per_thread, within, move || unsafe { original(destination, source, bytes, stream) })
+}
+
+/// cuMemcpyWithAttributesAsync.
+pub(crate) fn with_attributes(
+    original: unsafe extern "C" fn(CUdeviceptr, CUdeviceptr, usize, *mut CUmemcpyAttributes, CUstream) -> CUresult,
+    per_thread: bool,
+    destination: CUdeviceptr,
+    source: CUdeviceptr,
+    bytes: usize,
+    attributes: *mut CUmemcpyAttributes,
+    stream: CUstream,
+) -> CUresult {
+    let within = || between(destination, source, bytes as u64);
+    // SAFETY: the program's own arguments, unchanged.
+    let call = move || unsafe { original(destination, source, bytes, attributes, stream) };
+    submit_in_stream(stream, per_thread, within, call)
 }
 
 /// A structure that describes a copy.
@@ -199,7 +232,7 @@ pub(crate) fn described<C: Described>(
     copy: *const C,
 ) -> CUresult {
     // SAFETY: by the function's contract a description; the program's own argument, unchanged.
-    submit(ptr::null_mut(), per_thread, || unsafe { described_bytes(copy) }, move || unsafe { original(copy) })
+    submit(per_thread, || unsafe { described_bytes(copy) }, move || unsafe { original(copy) })
 }
 
 /// The same in a stream.
@@ -210,7 +243,7 @@ pub(crate) fn described_in_stream<C: Described>(
     stream: CUstream,
 ) -> CUresult {
     // SAFETY: as above.
-    submit(stream, per_thread, || unsafe { described_bytes(copy) }, move || unsafe { original(copy, stream) })
+    submit_in_stream(stream, per_thread, || unsafe { described_bytes(copy) }, move || unsafe { original(copy, stream) })
 }
 
 /// So many elements; none behind NULL, which the driver refuses.
@@ -222,7 +255,8 @@ unsafe fn elements<'a, T>(first: *const T, count: usize) -> &'a [T] {
     if first.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(first, count) } }
 }
 
-/// Of a batch of copies between addresses, the bytes that go from device to device.
+/// Of a batch of copies between addresses, the bytes that go from device to device. If there are any, the whole batch is
+/// measured as one piece of work.
 ///
 /// # Safety
 /// Each pointer is NULL or leads to `count` elements.
@@ -267,7 +301,7 @@ pub(crate) fn batch_with_index(
 ) -> CUresult {
     // SAFETY: by the function's contract lists of `count` elements.
     let bytes = || unsafe { batch_bytes(destinations, sources, sizes, count) };
-    submit(stream, per_thread, bytes, || {
+    submit_in_stream(stream, per_thread, bytes, || {
         // SAFETY: the program's own arguments, unchanged.
         unsafe { original(destinations, sources, sizes, count, attributes, indices, attribute_count, failed, stream) }
     })
@@ -298,7 +332,7 @@ pub(crate) fn batch(
 ) -> CUresult {
     // SAFETY: as above.
     let bytes = || unsafe { batch_bytes(destinations, sources, sizes, count) };
-    submit(stream, per_thread, bytes, || {
+    submit_in_stream(stream, per_thread, bytes, || {
         // SAFETY: the program's own arguments, unchanged.
         unsafe { original(destinations, sources, sizes, count, attributes, indices, attribute_count, stream) }
     })
@@ -336,7 +370,7 @@ pub(crate) fn batch_3d_with_index(
     stream: CUstream,
 ) -> CUresult {
     // SAFETY: by the function's contract a list of `count` elements; the program's own arguments, unchanged.
-    submit(
+    submit_in_stream(
         stream,
         per_thread,
         || unsafe { batch_bytes_3d(copies, count) },
@@ -354,10 +388,27 @@ pub(crate) fn batch_3d(
     stream: CUstream,
 ) -> CUresult {
     // SAFETY: as above.
-    submit(
+    submit_in_stream(
         stream,
         per_thread,
         || unsafe { batch_bytes_3d(copies, count) },
         || unsafe { original(count, copies, flags, stream) },
+    )
+}
+
+/// cuMemcpy3DWithAttributesAsync: one of what a batch has many of.
+pub(crate) fn one_of_batch_3d(
+    original: unsafe extern "C" fn(*mut CUDA_MEMCPY3D_BATCH_OP, c_ulonglong, CUstream) -> CUresult,
+    per_thread: bool,
+    copy: *mut CUDA_MEMCPY3D_BATCH_OP,
+    flags: c_ulonglong,
+    stream: CUstream,
+) -> CUresult {
+    // SAFETY: by the function's contract NULL or one description; the program's own arguments, unchanged.
+    submit_in_stream(
+        stream,
+        per_thread,
+        || unsafe { batch_bytes_3d(copy, 1) },
+        || unsafe { original(copy, flags, stream) },
     )
 }

@@ -60,9 +60,10 @@ fn differences(table: &str, bindings: &str) -> Vec<String> {
     written(table).into_iter().filter_map(differs).collect()
 }
 
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 4] = [
     (include_str!("cuda.rs"), include_str!("../../../ffi-headers/src/cuda.rs")),
     (include_str!("work.rs"), include_str!("../../../ffi-headers/src/cuda.rs")),
+    (include_str!("stream.rs"), include_str!("../../../ffi-headers/src/cuda.rs")),
     (include_str!("nvml.rs"), include_str!("../../../ffi-headers/src/nvml.rs")),
 ];
 

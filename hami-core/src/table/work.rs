@@ -9,7 +9,8 @@ use ffi_headers::cuda::{
     CUDA_ERROR_NOT_FOUND, CUDA_ERROR_UNKNOWN, CUDA_LAUNCH_PARAMS, CUDA_MEMCPY2D, CUDA_MEMCPY2D_v1, CUDA_MEMCPY3D,
     CUDA_MEMCPY3D_BATCH_OP, CUDA_MEMCPY3D_PEER, CUDA_MEMCPY3D_v1, CUarray, CUcontext, CUdeviceptr, CUdeviceptr_v1,
     CUfunction, CUgraph, CUgraphEdgeData, CUgraphExec, CUgraphExecUpdateResult, CUgraphExecUpdateResultInfo,
-    CUgraphNode, CUlaunchConfig, CUmemcpyAttributes, CUresult, CUstream, CUstreamCaptureMode,
+    CUgraphNode, CUgraphRecaptureCallback, CUlaunchConfig, CUmemcpyAttributes, CUresult, CUstream, CUstreamCaptureMode,
+    CUstreamCigCaptureParams,
 };
 
 use super::expand::rows;
@@ -150,6 +151,10 @@ rows! {
         (pCopy: *const CUDA_MEMCPY3D_PEER, hStream: CUstream) => copy::described_in_stream;
     throttle cuMemcpy3DPeer_ptds as c"cuMemcpy3DPeer" @ 7000 per_thread
         (pCopy: *const CUDA_MEMCPY3D_PEER) => copy::described;
+    throttle cuMemcpy3DWithAttributesAsync as c"cuMemcpy3DWithAttributesAsync" @ 13020
+        (op: *mut CUDA_MEMCPY3D_BATCH_OP, flags: c_ulonglong, hStream: CUstream) => copy::one_of_batch_3d;
+    throttle cuMemcpy3DWithAttributesAsync_ptsz as c"cuMemcpy3DWithAttributesAsync" @ 13020 per_thread
+        (op: *mut CUDA_MEMCPY3D_BATCH_OP, flags: c_ulonglong, hStream: CUstream) => copy::one_of_batch_3d;
     throttle cuMemcpy3D_v2 as c"cuMemcpy3D" @ 3020 (pCopy: *const CUDA_MEMCPY3D) => copy::described;
     throttle cuMemcpy3D_v2_ptds as c"cuMemcpy3D" @ 7000 per_thread (pCopy: *const CUDA_MEMCPY3D) => copy::described;
     throttle cuMemcpyAsync as c"cuMemcpyAsync" @ 4000
@@ -213,6 +218,12 @@ rows! {
     throttle cuMemcpyPeer_ptds as c"cuMemcpyPeer" @ 7000 per_thread
         (dstDevice: CUdeviceptr, dstContext: CUcontext, srcDevice: CUdeviceptr, srcContext: CUcontext, ByteCount: usize)
         => copy::five;
+    throttle cuMemcpyWithAttributesAsync as c"cuMemcpyWithAttributesAsync" @ 13020
+        (dst: CUdeviceptr, src: CUdeviceptr, size: usize, attr: *mut CUmemcpyAttributes, hStream: CUstream)
+        => copy::with_attributes;
+    throttle cuMemcpyWithAttributesAsync_ptsz as c"cuMemcpyWithAttributesAsync" @ 13020 per_thread
+        (dst: CUdeviceptr, src: CUdeviceptr, size: usize, attr: *mut CUmemcpyAttributes, hStream: CUstream)
+        => copy::with_attributes;
     throttle cuMemcpy_ptds as c"cuMemcpy" @ 7000 per_thread
         (dst: CUdeviceptr, src: CUdeviceptr, ByteCount: usize) => copy::unified;
 
@@ -223,6 +234,10 @@ rows! {
     throttle cuGraphExecUpdate_v2 as c"cuGraphExecUpdate" @ 12000
         (hGraphExec: CUgraphExec, hGraph: CUgraph, resultInfo: *mut CUgraphExecUpdateResultInfo) => graph::update;
     throttle cuStreamBeginCapture as c"cuStreamBeginCapture" @ 10000 (hStream: CUstream) => capture::begin_capture;
+    throttle cuStreamBeginCaptureToCig as c"cuStreamBeginCaptureToCig" @ 13010
+        (hStream: CUstream, streamCigCaptureParams: *mut CUstreamCigCaptureParams) => capture::begin_capture_for_graphics;
+    throttle cuStreamBeginCaptureToCig_ptsz as c"cuStreamBeginCaptureToCig" @ 13010 per_thread
+        (hStream: CUstream, streamCigCaptureParams: *mut CUstreamCigCaptureParams) => capture::begin_capture_for_graphics;
     throttle cuStreamBeginCaptureToGraph as c"cuStreamBeginCaptureToGraph" @ 12030
         (hStream: CUstream, hGraph: CUgraph, dependencies: *const CUgraphNode, dependencyData: *const CUgraphEdgeData,
          numDependencies: usize, mode: CUstreamCaptureMode) => capture::begin_capture_to_graph;
@@ -235,10 +250,20 @@ rows! {
         (hStream: CUstream, mode: CUstreamCaptureMode) => capture::begin_capture_in_mode;
     throttle cuStreamBeginCapture_v2_ptsz as c"cuStreamBeginCapture" @ 10010 per_thread
         (hStream: CUstream, mode: CUstreamCaptureMode) => capture::begin_capture_in_mode;
+    throttle cuStreamBeginRecaptureToGraph as c"cuStreamBeginRecaptureToGraph" @ 13030
+        (hStream: CUstream, mode: CUstreamCaptureMode, hGraph: CUgraph, callbackFunc: CUgraphRecaptureCallback,
+         userData: *mut c_void) => capture::begin_recapture;
+    throttle cuStreamBeginRecaptureToGraph_ptsz as c"cuStreamBeginRecaptureToGraph" @ 13030 per_thread
+        (hStream: CUstream, mode: CUstreamCaptureMode, hGraph: CUgraph, callbackFunc: CUgraphRecaptureCallback,
+         userData: *mut c_void) => capture::begin_recapture;
     throttle cuStreamDestroy as c"cuStreamDestroy" @ 2000 (hStream: CUstream) => capture::destroy_stream;
     throttle cuStreamDestroy_v2 as c"cuStreamDestroy" @ 4000 (hStream: CUstream) => capture::destroy_stream;
     throttle cuStreamEndCapture as c"cuStreamEndCapture" @ 10000
         (hStream: CUstream, phGraph: *mut CUgraph) => capture::end_capture;
+    throttle cuStreamEndCaptureToCig as c"cuStreamEndCaptureToCig" @ 13010
+        (hStream: CUstream) => capture::end_capture_for_graphics;
+    throttle cuStreamEndCaptureToCig_ptsz as c"cuStreamEndCaptureToCig" @ 13010 per_thread
+        (hStream: CUstream) => capture::end_capture_for_graphics;
     throttle cuStreamEndCapture_ptsz as c"cuStreamEndCapture" @ 10000 per_thread
         (hStream: CUstream, phGraph: *mut CUgraph) => capture::end_capture;
 }
