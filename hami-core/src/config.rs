@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use shared_region::limits::Limit;
 use shared_region::share::{self, Policy};
 pub(crate) use shared_region::size::{ACCEPTED as ACCEPTED_SIZES, parse as parse_size};
+use shared_region::switch;
 
 use crate::{log, visible};
 
@@ -183,13 +184,11 @@ impl Config {
         };
         let switch = |name: &str| -> Result<bool, Unreadable> {
             let Some(value) = lookup(name) else { return Ok(false) };
-            match value.trim().to_ascii_lowercase().as_str() {
-                "true" | "1" => Ok(true),
-                "false" | "0" => Ok(false),
-                _ => {
-                    Err(Unreadable { variable: name.to_owned(), value, accepted: "accepted are true, 1, false and 0" })
-                }
-            }
+            switch::parse(&value).map_err(|_| Unreadable {
+                variable: name.to_owned(),
+                value,
+                accepted: switch::ACCEPTED,
+            })
         };
         let indexed = |name: &str, index: usize| format!("{name}_{index}");
         let memory = size(names::MEMORY_LIMIT)?.flatten();

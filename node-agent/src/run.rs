@@ -12,7 +12,9 @@ use shared_region::share::Policy;
 
 use crate::variables;
 
-/// The share of compute asked for, and the one that is in force already.
+/// The limits that are in force around a run.
+mod around;
+/// The share of compute asked for, against the one that is in force already.
 mod compute;
 /// The devices asked for.
 mod devices;
@@ -20,7 +22,7 @@ mod devices;
 mod exec;
 /// Finding libhami_core.so.
 mod library;
-/// The memory quota asked for, and the one that is in force already.
+/// The memory quota asked for, against the one that is in force already.
 mod memory;
 /// The files of this run, and those that earlier runs left.
 mod region;
@@ -144,12 +146,13 @@ pub fn main(options: Options) -> ExitCode {
 }
 
 impl Options {
-    /// What the parser cannot see: wishes that the environment forbids.
+    /// What the parser cannot see: wishes that the environment forbids, and an environment in which nothing is granted.
     fn check(&self, inherited: &Environment) -> Result<(), String> {
+        let around = around::Around::read(inherited)?;
         if let Some(bytes) = self.memory {
-            memory::refuse_wider(bytes, inherited)?;
+            memory::refuse_wider(bytes, &around)?;
         }
-        self.share().refuse_wider(inherited)?;
+        self.share().refuse_wider(&around)?;
         devices::refuse_wider(&self.device, inherited)
     }
 

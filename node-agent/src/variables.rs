@@ -8,6 +8,10 @@ pub const SM_LIMIT: &str = "CUDA_DEVICE_SM_LIMIT";
 pub const POLICY: &str = "GPU_CORE_UTILIZATION_POLICY";
 /// Whose work goes first.
 pub const PRIORITY: &str = "CUDA_TASK_PRIORITY";
+/// Whether a quota may exceed the device's memory: a switch.
+pub const OVERSUBSCRIBE: &str = "CUDA_OVERSUBSCRIBE";
+/// Whether a request over the quota ends the process that makes it: a switch.
+pub const OOM_KILLER: &str = "ACTIVE_OOM_KILLER";
 /// Path of the shared region, in which the processes of one tenant account together.
 pub const SHARED_CACHE: &str = "CUDA_DEVICE_MEMORY_SHARED_CACHE";
 /// Which devices CUDA shows, and in which order: indices or UUIDs, separated by commas.

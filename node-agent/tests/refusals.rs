@@ -43,14 +43,51 @@ fn shares_policies_and_priorities_that_cannot_be_read() {
 #[test]
 fn a_policy_without_a_share_to_hold() {
     let place = Place::new();
-    for (policy, cores) in [("fixed-share", None), ("burst-share", None), ("burst-share", Some("0"))] {
-        let cores = cores.map_or(vec![], |cores| vec!["--cores", cores]);
-        let output = place.run([&cores[..], &["--policy", policy, "--", "echo", "ran"]].concat());
+    for policy in ["fixed-share", "burst-share"] {
+        let output = place.run(["--policy", policy, "--", "echo", "ran"]);
         assert_refused(&output, 2, &[&format!("--policy {policy}"), "no share to hold", "--cores"]);
+        // Who writes a share that is no limit has asked for one.
+        for cores in ["0", "100", "250"] {
+            assert!(
+                place.run(["--cores", cores, "--policy", policy, "--", "true"]).status.success(),
+                "{cores} {policy}"
+            );
+        }
     }
     for policy in ["best-effort", "disable"] {
         assert!(place.run(["--policy", policy, "--", "true"]).status.success(), "{policy}");
     }
+}
+
+/// The library grants nothing under them, so a run that leaves them in force would fail at its first allocation.
+#[test]
+fn variables_around_the_run_that_cannot_be_read() {
+    let place = Place::new();
+    let unreadable = [
+        ("CUDA_DEVICE_MEMORY_LIMIT", "lots", "4g, 1.5GiB"),
+        ("CUDA_DEVICE_MEMORY_LIMIT_1", "-1", "4g, 1.5GiB"),
+        ("CUDA_DEVICE_SM_LIMIT", "50%", "number of percent"),
+        ("CUDA_DEVICE_SM_LIMIT_0", "half", "number of percent"),
+        ("GPU_CORE_UTILIZATION_POLICY", "hard", "burst-share"),
+        ("CUDA_TASK_PRIORITY", "10", "from 0 to 9"),
+        ("CUDA_OVERSUBSCRIBE", "yes", "true, 1, false and 0"),
+        ("ACTIVE_OOM_KILLER", "on", "true, 1, false and 0"),
+    ];
+    for (name, value, accepted) in unreadable {
+        for asked in [&["--memory", "1g"][..], &["--cores", "10"], &["--priority", "2"], &["--device", "0"], &[]] {
+            let mut run = place.hami_run([asked, &["--", "echo", "ran"]].concat());
+            let output = run.env(name, value).output().expect("hami");
+            assert_refused(&output, 2, &[&format!("{name}={value:?}"), "cannot be read", accepted]);
+        }
+        for unset in ["", " "] {
+            let mut run = place.hami_run(["--memory", "1g", "--", "true"]);
+            let output = run.env(name, unset).output().expect("hami");
+            assert!(output.status.success(), "{name}={unset:?}: {}", stderr(&output));
+        }
+    }
+    let mut readable = place.hami_run(["--memory", "1g", "--", "true"]);
+    readable.env("CUDA_OVERSUBSCRIBE", "FALSE").env("ACTIVE_OOM_KILLER", "1").env("CUDA_DEVICE_SM_LIMITS", "lots");
+    assert!(readable.status().expect("hami").success());
 }
 
 #[test]
@@ -73,7 +110,7 @@ fn a_share_wider_than_the_one_around_it() {
     let third = ("CUDA_DEVICE_SM_LIMIT_3", "33.3");
     let policy = |name| ("GPU_CORE_UTILIZATION_POLICY", name);
     refused(&[half], &["--cores", "50.01"], &["--cores 50.01", "CUDA_DEVICE_SM_LIMIT=50"]);
-    refused(&[half], &["--cores", "0"], &["--cores 0 (no limit)", "CUDA_DEVICE_SM_LIMIT=50"]);
+    refused(&[half], &["--cores", "0"], &["--cores 0 or 100 (no limit)", "CUDA_DEVICE_SM_LIMIT=50"]);
     refused(&[half, third], &["--cores", "40"], &["--cores 40", "CUDA_DEVICE_SM_LIMIT_3=33.3"]);
     allowed(&[half, third], &["--cores", "33.3"]);
     allowed(&[half, policy("disable")], &["--cores", "90"]);

@@ -42,10 +42,12 @@ pub mod size;
 /// The memory of the exploration of all states.
 #[cfg(states)]
 mod states;
+/// Switches as people write them: one parser for the library and the commands that look at its environment.
+pub mod switch;
 /// The only place that names atomic types: real ones, or those of a model check.
 mod sync;
 /// Who may use a device now, across all tenants that share it.
-#[cfg(not(any(loom, states)))]
+#[cfg(not(states))]
 pub mod turns;
 /// Locks on bytes of the file: who owns a slot, who uses the file at all.
 #[cfg(not(loom))]

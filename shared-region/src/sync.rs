@@ -1,10 +1,10 @@
 //! The only file that names atomic types: real ones, or those of a model check: loom's (`--cfg loom`), or those of the
 //! exploration of all states (`--cfg states`).
 
-#[cfg(not(any(loom, states)))]
-pub(crate) use core::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
+#[cfg(not(any(loom, states)))]
+pub(crate) use core::sync::atomic::{AtomicU64, fence};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};

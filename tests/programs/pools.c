@@ -37,6 +37,7 @@ static void of_another_device(int by_pool) {
     }
     printf("granted %d last %d\n", granted, result);
     for (int i = 0; i < 2; i++) tell(i, contexts[i]);
+    be_watched();
 }
 
 /* A pool that is destroyed keeps its memory until what was allocated from it is freed. */
@@ -54,6 +55,7 @@ static void destroyed(void) {
     }
     for (int i = 0; i < granted; i++) check(cuMemsetD8_v2(held[i], 7, 4096), "memory of a destroyed pool");
     printf("granted %d view %ju own %ju\n", granted, (uintmax_t)view(), (uintmax_t)books().own);
+    be_watched();
 }
 
 /* Every second block of a full pool is free: the pool has room for what is asked, but not in one piece, and would grow. */

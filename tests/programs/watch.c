@@ -1,7 +1,10 @@
 /* Runs a command and watches meanwhile what the driver says is in use on each device, as an NVML client outside of the quota
-   sees it. Prints `device N most BYTES now BYTES` for each device at the end, and ends as the command does.
+   sees it. Prints `device N most BYTES now BYTES` for each device at the end, and ends as the command does. It looks all the time,
+   and between two calls of the command when that asks for it by `be_watched`.
 
    The preload that it is started with is the command's: the watcher starts itself again without. */
+#include <fcntl.h>
+
 #include "driver.h"
 #include "hami_nvml.h"
 
@@ -39,16 +42,26 @@ int main(int arguments, char **words) {
         die("NVML does not start");
     for (unsigned i = 0; i < count; i++)
         if (nvmlDeviceGetHandleByIndex_v2(i, &devices[i]) != NVML_SUCCESS) die("no device %u", i);
+    int asks[2], answers[2];
+    if (pipe2(asks, O_NONBLOCK) != 0 || pipe(answers) != 0) die("pipe: %m");
     pid_t child = fork();
     if (child == 0) {
+        char descriptors[32];
+        close(asks[0]), close(answers[1]);
+        snprintf(descriptors, sizeof descriptors, "%d %d", asks[1], answers[0]);
+        setenv(WATCHER, descriptors, 1);
         if (getenv(WATCHED)) setenv("LD_PRELOAD", getenv(WATCHED), 1);
         unsetenv(WATCHED);
         execv(words[1], words + 1);
         _exit(127);
     }
+    close(asks[1]), close(answers[0]);
     siginfo_t end = {0};
     do {
+        char byte;
+        int asked = read(asks[0], &byte, 1) == 1; /* before the look, so that what it sees is what was there when it was asked */
         look();
+        if (asked && write(answers[1], &byte, 1) != 1) die("the command does not wait for its answer: %m");
         if (waitid(P_PID, (id_t)child, &end, WEXITED | WNOHANG | WNOWAIT) != 0) die("waitid: %m");
     } while (end.si_pid == 0);
     int status;

@@ -1,8 +1,9 @@
-//! The share of compute asked for, and the one that is in force already.
+//! The share of compute asked for, against the one that is in force already.
 
 use shared_region::share::{self, Policy};
 
 use super::Environment;
+use super::around::Around;
 use crate::variables::{POLICY, PRIORITY, SM_LIMIT, is_indexed};
 
 /// What is asked for, and what is to hold.
@@ -29,58 +30,6 @@ pub fn parse_policy(text: &str) -> Result<Policy, String> {
 /// Reads `--priority`.
 pub fn parse_priority(text: &str) -> Result<u8, String> {
     share::parse_priority(text).map_err(|error| error.to_string())
-}
-
-/// What the environment around this run says.
-struct Around {
-    /// The smallest share of any device, with the variable and the text that set it.
-    cores: Option<(u16, String)>,
-    policy: Option<(Policy, String)>,
-    priority: Option<(u8, String)>,
-}
-
-impl Around {
-    /// # Errors
-    /// The variable that cannot be read.
-    fn read(inherited: &Environment) -> Result<Self, String> {
-        let mut around = Self { cores: None, policy: None, priority: None };
-        for (name, value) in inherited {
-            let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else { continue };
-            if value.trim().is_empty() {
-                continue; // empty means unset
-            }
-            let setting = || format!("{name}={value}");
-            let unreadable = |accepted: share::NotAShare| {
-                format!("{name}={value:?}, in force around this run, cannot be read: {accepted}")
-            };
-            if name == SM_LIMIT || is_indexed(SM_LIMIT, name) {
-                let cores = share::parse_percent(&value).map_err(unreadable)?;
-                if cores != 0 && around.cores.as_ref().is_none_or(|(least, _)| cores < *least) {
-                    around.cores = Some((cores, setting()));
-                }
-            } else if name == POLICY {
-                around.policy = Some((share::parse_policy(&value).map_err(unreadable)?, setting()));
-            } else if name == PRIORITY {
-                around.priority = Some((share::parse_priority(&value).map_err(unreadable)?, setting()));
-            }
-        }
-        if around.policy.as_ref().is_some_and(|(policy, _)| *policy == Policy::Disabled) {
-            around.cores = None;
-        }
-        Ok(around)
-    }
-
-    /// What holds as policy if the run asks for none, and where that stands; `None` if nothing is held.
-    fn held(&self) -> Option<(Policy, &str)> {
-        match (&self.policy, &self.cores) {
-            (Some((Policy::Disabled, _)), _) => None,
-            (Some((policy @ Policy::BestEffort, setting)), _) | (Some((policy, setting)), Some(_)) => {
-                Some((*policy, setting))
-            }
-            (None, Some((_, setting))) => Some((Policy::FixedShare, setting)),
-            _ => None,
-        }
-    }
 }
 
 /// Whether somebody held by `around` is held as well by `asked`.
@@ -118,15 +67,11 @@ impl Share {
     ///
     /// # Errors
     /// What is asked for, what is in force, and where that stands.
-    pub fn refuse_wider(self, inherited: &Environment) -> Result<(), String> {
-        if !self.is_asked() {
-            return Ok(());
-        }
-        let around = Around::read(inherited)?;
+    pub fn refuse_wider(self, around: &Around) -> Result<(), String> {
         if let (Some(asked), Some((cores, setting))) = (self.cores, &around.cores)
             && (asked == 0 || asked > *cores)
         {
-            let asked = if asked == 0 { "0 (no limit)".to_owned() } else { percent(asked) };
+            let asked = if asked == 0 { "0 or 100 (no limit)".to_owned() } else { percent(asked) };
             return Err(format!(
                 "--cores {asked} is more than the limit around this run, {setting}; ask for at most that"
             ));
@@ -147,10 +92,8 @@ impl Share {
         {
             return Err(format!("--priority {asked} goes before what holds around this run: {held}, by {setting}"));
         }
-        let has_share = match self.cores {
-            Some(cores) => cores != 0,
-            None => around.cores.is_some(),
-        };
+        // A share of 100 is one as well: whoever writes it says that all of the device is meant, and there is nothing to hold.
+        let has_share = self.cores.is_some() || around.cores.is_some();
         match self.policy {
             Some(policy @ (Policy::FixedShare | Policy::BurstShare)) if !has_share => {
                 Err(format!("--policy {}: there is no share to hold; ask for one by --cores", policy.name()))

@@ -1,8 +1,9 @@
-//! The memory quota asked for, and the one that is in force already.
+//! The memory quota asked for, against the one that is in force already.
 
 use shared_region::size;
 
 use super::Environment;
+use super::around::Around;
 use crate::variables::{MEMORY_LIMIT, is_indexed};
 
 /// Reads `--memory`.
@@ -21,24 +22,12 @@ pub fn limit(bytes: u64, environment: &mut Environment) {
 ///
 /// # Errors
 /// What is asked for, what is in force, and where that stands.
-pub fn refuse_wider(bytes: u64, inherited: &Environment) -> Result<(), String> {
-    for (name, value) in inherited {
-        let Some(name) = name.to_str().filter(|name| *name == MEMORY_LIMIT || is_indexed(MEMORY_LIMIT, name)) else {
-            continue;
-        };
-        let value = value.to_string_lossy();
-        if value.trim().is_empty() {
-            continue; // empty means unset
-        }
-        let Ok(around) = size::parse(&value) else {
-            return Err(format!("{name}={value:?}, the limit around this run, cannot be read: {}", size::ACCEPTED));
-        };
-        let asked = if bytes == 0 { "0 (no limit)".to_owned() } else { format!("{bytes} bytes") };
-        if around != 0 && (bytes == 0 || bytes > around) {
-            return Err(format!(
-                "--memory {asked} is more than the limit around this run, {name}={value} ({around} bytes); ask for at most that"
-            ));
-        }
+pub fn refuse_wider(bytes: u64, around: &Around) -> Result<(), String> {
+    let asked = if bytes == 0 { "0 (no limit)".to_owned() } else { format!("{bytes} bytes") };
+    match &around.memory {
+        Some((least, setting)) if bytes == 0 || bytes > *least => Err(format!(
+            "--memory {asked} is more than the limit around this run, {setting} ({least} bytes); ask for at most that"
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -1,8 +1,11 @@
 //! One process's seat: wanting a device's turn, taking it, keeping it, giving it up.
 
-use core::sync::atomic::Ordering;
-
 use crate::share::WHOLE;
+use crate::sync::Ordering;
+#[cfg(not(loom))]
+use crate::sync::fence;
+#[cfg(loom)]
+use crate::turns::model::fence;
 use crate::turns::order::{Lease, Seen, Survey, Verdict, survey, verdict, virtual_time};
 use crate::turns::{
     BEST_EFFORT, FIRST_LEASE, KEEP, MAX_DEVICES, MAX_LEASE, MAX_WAIT, PRESENT, SHORT_SLICE, SLICE, Turns, WANT,
@@ -75,6 +78,7 @@ pub struct Seat {
 
 impl words::Seat {
     /// Forgets the last owner.
+    #[cfg_attr(loom, expect(dead_code, reason = "its seats have no owner before"))]
     pub(crate) fn take_over(&self) {
         // Relaxed: figures, see `Content::seen`.
         for wish in &self.wishes {
@@ -84,8 +88,9 @@ impl words::Seat {
     }
 }
 
-// Relaxed, in all of this: single figures that others may read late; see `Content::seen`. The turn's word carries all that
-// a turn is, and no other memory hangs on it: what the device does is ordered by the device.
+// Relaxed, where nothing else is said: single figures that others may read late; see `Content::seen`. The turn's word carries
+// all that a turn is, and no other memory hangs on it: what the device does is ordered by the device. Only that nobody sleeps
+// for too long takes more: there are fences where a wish meets a change of the turn.
 impl Seat {
     pub(crate) fn new(number: u16, tenant: u64) -> Self {
         Self { number, tenant, own: [None; MAX_DEVICES] }
@@ -122,8 +127,12 @@ impl Seat {
         let mut until = now + super::GRACE;
         let mut bell = 0;
         self.want(turns, device, now);
+        // SeqCst, with the one in `survey`: the wish is said before the turn is looked at. Who changes the turn after that look
+        // finds the wish, and rings.
+        fence(Ordering::SeqCst);
         for _ in 0..ATTEMPTS {
-            // Acquire: read before all that the decision rests on; who changes that afterwards rings, and the sleep ends.
+            // Acquire, with the Release of `ring`: read before all that the decision rests on. Who finds it rung finds the
+            // turn as it was when it was rung; who is rung later does not fall asleep.
             bell = self.wish(turns, device).bell.load(Ordering::Acquire);
             let seen = entry.turn.load(Ordering::Relaxed);
             let lease = Lease::unpack(seen, now);
@@ -242,6 +251,9 @@ impl Seat {
             want: 0,
             present: 0,
         };
+        // SeqCst, with the one in `take`: what this seat has just changed (the turn, or its wish) is there for all before it
+        // looks who waits. Of two that do so at once, one sees the other. It also acquires what `calls` has shown.
+        fence(Ordering::SeqCst);
         let entry = &turns.content().devices[device];
         let holder = Lease::unpack(entry.turn.load(Ordering::Relaxed), now).holder;
         let found = survey(now, me, entry.clock(), holder, turns.content().seen(device));
@@ -266,7 +278,7 @@ impl Seat {
         wish.class.store(u32::from(own.standing.class), Ordering::Relaxed);
         let before = wish.want.swap(now + WANT, Ordering::Relaxed);
         if before <= now {
-            // Release: who sees the call and looks finds the wish.
+            // Release, with the fence in `survey`: who sees the call and looks finds the wish.
             turns.content().devices[device].calls.0.fetch_add(1, Ordering::Release);
         }
         self.show_presence(turns, device, now);

@@ -3,25 +3,36 @@
 //! Roles: **owner** (the process that holds a seat), **anybody** (any process with the file open, by the rule at the
 //! word). All tenants of a machine write here, so nothing read from it is believed further than it can do harm.
 // UNSAFETY: the mapped file is seen as these words.
-#![expect(unsafe_code)]
+#![cfg_attr(not(loom), expect(unsafe_code))]
 
+#[cfg(not(loom))]
 use core::mem::{offset_of, size_of};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+// Figures: single numbers that may be old or wrong. A model check does not try their orders one by one.
+use core::sync::atomic::{AtomicU32 as Figure32, AtomicU64 as Figure64};
 
 use portable_atomic::AtomicU128;
 
+#[cfg(not(loom))]
 use crate::file::{Head, Kind, SharedFile};
+#[cfg(not(loom))]
 use crate::layout::{Line, fnv1a};
+use crate::sync::Ordering;
+#[cfg(not(loom))]
+use crate::sync::{AtomicU32, AtomicU64};
+#[cfg(loom)]
+use crate::turns::model::{AtomicU32, AtomicU64, Head, Line};
 use crate::turns::order::{Clock, Seen, distance};
 
 /// Devices that one file can have turns of.
-pub const MAX_DEVICES: usize = 32;
+pub const MAX_DEVICES: usize = if cfg!(loom) { 1 } else { 32 };
 /// Processes that can take turns at the same time. Seats of the dead are used again.
-pub const MAX_SEATS: usize = 512;
+pub const MAX_SEATS: usize = if cfg!(loom) { 3 } else { 512 };
 
+#[cfg(not(loom))]
 const VERSION: u32 = 1;
 
 /// A turns file, for whoever opens one.
+#[cfg(not(loom))]
 pub(crate) static KIND: Kind = Kind {
     name: "turns file",
     magic: *b"HAMI-TRN",
@@ -68,9 +79,9 @@ pub(crate) struct Device {
     /// holder, or as the next one when the lease ends.
     pub turn: AtomicU64,
     /// Virtual time of the seats with a share. Writer: anybody who takes the turn or keeps it; only forward.
-    pub shares: AtomicU64,
+    pub shares: Figure64,
     /// Virtual time of best effort. Writer: as `shares`.
-    pub best_effort: AtomicU64,
+    pub best_effort: Figure64,
     /// Counts how often somebody began to want the device. Looked at by every launch, so on a line that little else
     /// changes. Writer: anybody.
     pub calls: Line<AtomicU32>,
@@ -80,7 +91,7 @@ pub(crate) struct Device {
 #[repr(C, align(64))]
 pub(crate) struct Seat {
     /// Number of its tenant. Writer: owner.
-    pub tenant: AtomicU64,
+    pub tenant: Figure64,
     pub wishes: [Wish; MAX_DEVICES],
 }
 
@@ -90,16 +101,17 @@ pub(crate) struct Wish {
     /// Until when it wants the device; 0: not at all. Writer: owner; anybody from a value to 0, who was let wait by it.
     pub want: AtomicU64,
     /// Its virtual time. Writer: owner.
-    pub time: AtomicU64,
+    pub time: Figure64,
     /// Until when it counts as present. Writer: owner.
-    pub present: AtomicU64,
+    pub present: Figure64,
     /// Its class. Writer: owner.
-    pub class: AtomicU32,
+    pub class: Figure32,
     /// What its threads sleep on: another value wakes them. Writer: anybody.
     pub bell: AtomicU32,
 }
 
 /// The content of an opened file.
+#[cfg(not(loom))]
 pub(crate) fn content(opened: &SharedFile) -> &Content {
     // SAFETY: Content is repr(C), page-aligned, and consists of atomics.
     unsafe { opened.content() }
@@ -107,7 +119,8 @@ pub(crate) fn content(opened: &SharedFile) -> &Content {
 
 impl Content {
     /// What all seats say of a device. Relaxed throughout: these are single figures that may be old or wrong, and nothing
-    /// but the next decision hangs on them; the turn itself is taken by compare-and-swap.
+    /// but the next decision hangs on them; the turn itself is taken by compare-and-swap. Where a wish must not be missed, the
+    /// seat has a fence before it looks.
     pub fn seen(&self, device: usize) -> impl Iterator<Item = Seen> {
         let used = (self.head.own.load(Ordering::Relaxed) as usize).min(MAX_SEATS);
         self.seats[..used].iter().enumerate().filter_map(move |(number, seat)| {
