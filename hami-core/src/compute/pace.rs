@@ -1,7 +1,7 @@
 //! Whether the next command may go: the cap, the turn, and what is on its way. Knows no clock and no driver.
 
 use shared_region::share::Policy;
-use shared_region::turns::{LEAD, MAX_LEASE};
+use shared_region::turns::MAX_LEASE;
 
 use super::learner::{Expected, Key, Learner, UNMEASURED};
 use super::spans::{Claim, Look, Measured, Put, Sent, Spans, StreamId};
@@ -12,6 +12,10 @@ pub(super) const IN_FLIGHT: u64 = 10_000_000;
 const IN_FLIGHT_AMONG_OTHERS: u64 = 4_000_000;
 /// The same where somebody uses it who goes first: nothing that the device has got can be called back.
 const IN_FLIGHT_BELOW_OTHERS: u64 = 1_500_000;
+/// Where others use the device, of two commands that take longer together the second one comes when the first is about to end.
+const LONG_AMONG_OTHERS: u64 = 8_000_000;
+/// How long before: a sleeper wakes late, and the device is not to run dry.
+const EARLY: u64 = 200_000;
 /// Credit with which a wait for the cap ends, in nanoseconds by the clock: so there are 125 waits a second at most.
 pub(super) const CREDIT: u64 = 8_000_000;
 /// Longest that a wait is slept through before the limits are looked at again, in nanoseconds.
@@ -378,17 +382,18 @@ impl<E: Copy> Pace<E> {
         };
         let in_flight = self.spans.in_flight();
         // Two commands, however long they are, keep the device from running dry between them. But among others the second one
-        // would run on in their turns: it comes when the first is about to end.
-        let always = if self.rivals.present { 1 } else { 2 };
+        // would run on in their turns: if it is long, it comes when the first is about to end.
+        let long = self.rivals.higher || in_flight + expected.cost > LONG_AMONG_OTHERS;
+        let always = if self.rivals.present && long { 1 } else { 2 };
         let end = self.end(now);
-        let ending = end - now <= LEAD && self.spans.commands() == 1;
+        let ending = end - now <= EARLY && self.spans.commands() == 1;
         if self.spans.commands() < always || in_flight + expected.cost <= most || ending {
             return None;
         }
         // The middle is waited for, not the end: the device goes on meanwhile. Then the end of the command that is under way
         // there: nothing changes before.
         let until = match self.spans.commands() {
-            1 => end.saturating_sub(LEAD),
+            1 => end.saturating_sub(EARLY),
             commands => {
                 let each = (in_flight / u64::from(commands)).max(1);
                 let left = (most / 2).max(in_flight / 2).min(most.saturating_sub(expected.cost));
