@@ -233,7 +233,8 @@ impl Thread {
 
     /// True one time in `times`.
     pub(super) fn one_in(&self, times: u64) -> bool {
-        // Xorshift (Marsaglia 2003), from a state that differs by thread, also by those that had the same place before it, and is not 0.
+        // Xorshift (Marsaglia 2003), from a state that differs by thread, also from those that had this place before, and is
+        // not 0.
         let mut state = self.random.get();
         if state == 0 {
             state = (core::ptr::from_ref(self) as u64 ^ shared_region::clock::now()) | 1;
