@@ -130,9 +130,8 @@ pub(crate) fn interrupt(queue: Queue, send: impl FnOnce() -> CUresult) -> CUresu
         return send();
     }
     let Some(mut inside) = Inside::enter() else { return send() };
-    let result = inside.driver(send);
     guard::bookkeeping(|| gate::interrupted(inside.compute(), queue.named()));
-    result
+    inside.driver(send)
 }
 
 /// The tenant, if any of its work may be gated.

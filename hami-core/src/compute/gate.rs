@@ -350,11 +350,9 @@ impl State {
     }
 
     /// Charges what a thread sent under a grant.
-    fn flushed(&mut self, Flushed { stream, sent, interrupted }: Flushed) {
-        let Some(place) = self.contexts.get(&(stream.context as u64)).copied() else { return };
-        self.charge(place, stream, sent, clock::now());
-        if interrupted && let Some(device) = self.devices.get_mut(place) {
-            device.pace.spans.interrupt(stream);
+    fn flushed(&mut self, Flushed { stream, sent }: Flushed) {
+        if let Some(place) = self.contexts.get(&(stream.context as u64)).copied() {
+            self.charge(place, stream, sent, clock::now());
         }
     }
 

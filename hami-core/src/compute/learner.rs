@@ -75,7 +75,7 @@ struct Known {
     told: u64,
     /// Measurements that went into the estimate, [`SETTLED`] at most.
     samples: u32,
-    /// How many of these were not doubtful.
+    /// How many of these were gapless.
     exact: u32,
     /// Launches on their way while there is no measurement.
     in_flight: u32,
@@ -99,10 +99,20 @@ pub(super) struct Sample {
     pub(super) least: u64,
     /// It took so many at most.
     pub(super) most: u64,
-    /// Whether there may be more in that time than the command took: others' work, or the way to an idle device.
-    pub(super) doubtful: bool,
-    /// Whether the two lie so far apart that only what is outside of them is news.
-    pub(super) vague: bool,
+    pub(super) source: Source,
+}
+
+/// Where a measurement comes from: what else may be in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A stream that was never empty: nothing.
+    Gapless,
+    /// A stream that was empty before: the way to the device.
+    FromIdle,
+    /// The same, where the bounds lie so far apart that only what is outside of them is news.
+    Open,
+    /// A device that others used meanwhile, or on which it waited for another: their time.
+    Shared,
 }
 
 /// The costs of one device's commands.
@@ -177,20 +187,22 @@ impl Learner {
     pub(super) fn learn(&mut self, key: Key, launches: u32, sample: Sample) {
         let Some(known) = self.known.get_mut(&key.0) else { return };
         known.in_flight = known.in_flight.saturating_sub(launches);
-        let Sample { least, most, doubtful, vague } = sample;
+        let Sample { least, most, source } = sample;
         let before = known.estimate;
+        let first = known.samples == 0;
         // The first counts as it is: a guess is worth nothing against it. Of the span that is left open the lower end is taken,
         // since what is idle there mostly lies before the command has come to the device; unless that is next to nothing.
-        let target = if known.samples == 0 && !vague { least.max(most / 8) } else { before.clamp(least, most) };
-        let first = known.samples == 0;
-        let (target, part) = match doubtful {
-            // The first of these stands by itself, however many doubtful ones there were.
-            false => (target, known.exact + 1),
-            true if first => (target, 1),
-            // What else was in it can only have made it longer, so what is shorter is nearer to the truth; and what is far
+        let target = if first && source != Source::Open { least.max(most / 8) } else { before.clamp(least, most) };
+        let (target, part) = match source {
+            // The first of these stands by itself, however many of the others there were.
+            Source::Gapless => (target, known.exact + 1),
+            _ if first => (target, 1),
+            // The mean, as kernels differ from one launch to the next; but what was put off the processor on its way proves nothing.
+            Source::FromIdle => (target.min(8 * before), known.samples + 1),
+            // What others had in it can only have made it longer, so what is shorter is nearer to the truth; and what is far
             // longer is no news of the command.
-            true if target < before => (target, 2),
-            true => (target.min(2 * before), known.samples + 1),
+            Source::Open | Source::Shared if target < before => (target, 2),
+            Source::Open | Source::Shared => (target.min(2 * before), known.samples + 1),
         };
         let part = u64::from(part);
         known.estimate = if target >= before {
@@ -198,11 +210,11 @@ impl Learner {
         } else {
             before - (before - target).div_ceil(part)
         };
-        if !doubtful {
+        if source == Source::Gapless {
             known.exact = (known.exact + 1).min(SETTLED);
         }
         // Bounds alone are as good as it gets for what is shorter than the way to the device, but settle nothing.
-        if !vague || known.samples < WANTED {
+        if source != Source::Open || known.samples < WANTED {
             known.samples = (known.samples + 1).min(SETTLED);
         }
         if known.estimate.abs_diff(known.told) > known.told / 8 {

@@ -5,7 +5,7 @@ use super::*;
 const KERNEL: Command = Command::Kernel { function: 0x7f00_1234_5670, blocks: 528 };
 
 fn exact(time: u64) -> Sample {
-    Sample { least: time, most: time, doubtful: false, vague: false }
+    Sample { least: time, most: time, source: Source::Gapless }
 }
 
 #[test]
@@ -55,11 +55,11 @@ fn an_open_measurement_only_bounds() {
     learner.launched_unmeasured(KERNEL);
     learner.learn(KERNEL.key(), 1, exact(20_000));
     for _ in 0..100 {
-        learner.learn(KERNEL.key(), 1, Sample { least: 0, most: 5_000_000, doubtful: false, vague: false });
+        learner.learn(KERNEL.key(), 1, Sample { least: 0, most: 5_000_000, source: Source::Gapless });
     }
     assert_eq!(learner.expect(KERNEL).cost, 20_000);
     for _ in 0..100 {
-        learner.learn(KERNEL.key(), 1, Sample { least: 22_000, most: 5_000_000, doubtful: false, vague: false });
+        learner.learn(KERNEL.key(), 1, Sample { least: 22_000, most: 5_000_000, source: Source::Gapless });
     }
     assert!(learner.expect(KERNEL).cost.abs_diff(22_000) < 300, "{:?}", learner.expect(KERNEL));
 }
@@ -73,7 +73,7 @@ fn a_mistake_is_mended_by_measurements_that_only_bound() {
         learner.learn(KERNEL.key(), 1, exact(200_000));
     }
     for _ in 0..8 {
-        learner.learn(KERNEL.key(), 1, Sample { least: 0, most: 25_000, doubtful: true, vague: true });
+        learner.learn(KERNEL.key(), 1, Sample { least: 0, most: 25_000, source: Source::Open });
     }
     let expected = learner.expect(KERNEL);
     assert!((25_000..27_000).contains(&expected.cost), "{expected:?}");
@@ -82,17 +82,31 @@ fn a_mistake_is_mended_by_measurements_that_only_bound() {
 /// A program that was put off the processor between two calls made 40 µs out of 5.
 #[test]
 fn what_is_certain_goes_before_what_is_doubtful() {
+    let from_idle = |time| Sample { source: Source::FromIdle, ..exact(time) };
     let mut learner = Learner::default();
     learner.launched_unmeasured(KERNEL);
     for _ in 0..20 {
-        learner.learn(KERNEL.key(), 1, Sample { doubtful: true, ..exact(200_000) });
+        learner.learn(KERNEL.key(), 1, from_idle(200_000));
     }
     learner.learn(KERNEL.key(), 1, exact(5_000));
     assert_eq!(learner.expect(KERNEL).cost, 5_000);
-    for _ in 0..4 {
-        learner.learn(KERNEL.key(), 1, Sample { doubtful: true, ..exact(200_000) });
+    learner.learn(KERNEL.key(), 1, from_idle(30_000_000));
+    assert!(learner.expect(KERNEL).cost < 10_000, "{:?}", learner.expect(KERNEL));
+}
+
+/// A program that waits for each kernel, every tenth of which is ten times as long, had half as much again as its cap.
+#[test]
+fn the_mean_of_what_differs_is_learnt_from_starts_of_an_idle_device() {
+    let mut learner = Learner::default();
+    learner.launched_unmeasured(KERNEL);
+    let mut charged = 0;
+    let times = [100_000, 100_000, 100_000, 1_000_000, 100_000, 100_000, 100_000, 100_000, 100_000, 100_000];
+    for time in times.into_iter().cycle().take(1000) {
+        charged += learner.expect(KERNEL).cost;
+        learner.learn(KERNEL.key(), 1, Sample { source: Source::FromIdle, ..exact(time) });
     }
-    assert!(learner.expect(KERNEL).cost < 20_000, "{:?}", learner.expect(KERNEL));
+    let mean = times.iter().sum::<u64>() / 10;
+    assert!((charged / 1000).abs_diff(mean) < mean / 4, "{} for {mean}", charged / 1000);
 }
 
 #[test]
@@ -101,7 +115,7 @@ fn what_is_shorter_than_the_way_to_the_device_is_soon_known_as_well_as_it_can_be
     learner.launched_unmeasured(KERNEL);
     for _ in 0..3 {
         assert!(learner.expect(KERNEL).wanted);
-        learner.learn(KERNEL.key(), 1, Sample { least: 0, most: 9_000, doubtful: true, vague: true });
+        learner.learn(KERNEL.key(), 1, Sample { least: 0, most: 9_000, source: Source::Open });
     }
     assert_eq!(learner.expect(KERNEL), Expected { cost: 9_000, unmeasured: None, wanted: false });
 }
@@ -113,11 +127,11 @@ fn among_others_estimates_fall_faster_than_they_rise() {
     for _ in 0..16 {
         learner.learn(KERNEL.key(), 1, exact(100_000));
     }
-    let doubtful = |time| Sample { doubtful: true, ..exact(time) };
-    learner.learn(KERNEL.key(), 1, doubtful(150_000));
+    let shared = |time| Sample { source: Source::Shared, ..exact(time) };
+    learner.learn(KERNEL.key(), 1, shared(150_000));
     let risen = learner.expect(KERNEL).cost - 100_000;
     assert!((1..10_000).contains(&risen), "{risen}");
-    learner.learn(KERNEL.key(), 1, doubtful(100_000));
+    learner.learn(KERNEL.key(), 1, shared(100_000));
     assert!(learner.expect(KERNEL).cost - 100_000 <= risen / 2);
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use shared_region::turns::MAX_LEASE;
 
-use super::learner::{Key, Sample};
+use super::learner::{Key, Sample, Source};
 
 /// Most streams that are followed at once; beyond, the one that was longest unused is given up.
 const MOST_STREAMS: usize = 256;
@@ -289,7 +289,12 @@ impl<E: Copy> Spans<E> {
         self.stream(id).sent.launches > 0
     }
 
-    /// Something was put into the stream that is no work of the device's, but may keep the stream waiting.
+    /// Whether a mark would measure what lies behind the last one.
+    pub(super) fn measurable(&self, id: StreamId) -> bool {
+        self.streams.iter().any(|stream| stream.id == id && stream.sent.launches > 0 && !stream.stalled)
+    }
+
+    /// Something goes into the stream that is no work of the device's, but may keep the stream waiting.
     pub(super) fn interrupt(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) {
             stream.interrupted = true;
@@ -459,11 +464,15 @@ impl<E: Copy> Spans<E> {
         let lasts = single && span.sending > 0 && most > 2 * span.idle.saturating_sub(span.sending);
         let least = if lasts { most.saturating_sub(unseen).max(least) } else { least };
         let took = believed.clamp(least, most);
-        let doubtful = crowded || clipped || span.idle > 0;
         // What was idle is taken to lie at the end: another stream's span may fill it.
         self.covered = self.covered.max(if shared || clipped || span.idle > 0 { from + took } else { end });
-        let vague = !(crowded || clipped || lasts || span.idle <= most / 2);
-        let sample = (key != Key::NONE).then(|| Sample { least: least / each, most: most / each, doubtful, vague });
+        let source = match span.idle {
+            _ if crowded || clipped => Source::Shared,
+            0 => Source::Gapless,
+            idle if lasts || idle <= most / 2 => Source::FromIdle,
+            _ => Source::Open,
+        };
+        let sample = (key != Key::NONE).then(|| Sample { least: least / each, most: most / each, source });
         Measured { sent: span.sent, took, sample }
     }
 

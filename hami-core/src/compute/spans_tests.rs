@@ -33,7 +33,7 @@ fn a_gapless_span_is_what_lies_between_its_marks() {
     spans.marked(A, 1700, put(100), ALONE); // the first is still to be passed: no gap
     assert_eq!((spans.in_flight(), spans.commands(), spans.busy(A)), (500, 5, true));
     assert_eq!(harvest(&mut spans, 1500), []);
-    let sample = Some(Sample { least: 140, most: 140, doubtful: false, vague: false });
+    let sample = Some(Sample { least: 140, most: 140, source: Source::Gapless });
     assert_eq!(harvest(&mut spans, 1700), [Measured { sent: sent(500, 5), took: 700, sample }]);
     assert_eq!((spans.in_flight(), spans.commands(), spans.busy(A)), (0, 0, false));
 }
@@ -46,7 +46,7 @@ fn idle_time_of_the_host_is_not_charged() {
     spans.sent(A, sent(300, 3));
     spans.marked(A, 10_000, put(9_900), ALONE);
     let [measured] = harvest(&mut spans, 10_000)[..] else { panic!("one span") };
-    let sample = Some(Sample { least: 31, most: 3_330, doubtful: true, vague: true });
+    let sample = Some(Sample { least: 31, most: 3_330, source: Source::Open });
     assert_eq!((measured.took, measured.sample), (300, sample), "as expected");
     // But what the device did after the last command was sent is its time.
     spans.sent(A, sent(300, 3));
@@ -54,7 +54,7 @@ fn idle_time_of_the_host_is_not_charged() {
     let [measured] = harvest(&mut spans, 12_000)[..] else { panic!("one span") };
     assert_eq!(
         (measured.took, measured.sample),
-        (1_394, Some(Sample { least: 464, most: 666, doubtful: true, vague: false }))
+        (1_394, Some(Sample { least: 464, most: 666, source: Source::FromIdle }))
     );
 }
 
@@ -78,7 +78,7 @@ fn beyond_the_turn_little_more_than_expected_is_believed() {
     spans.sent(A, sent(1600, 1));
     spans.marked(A, 9000, put(10), Claim { expected: 1700, until: 2000, calls: None }); // 8900 ns for what mostly takes 1600
     let [measured] = harvest(&mut spans, 9000)[..] else { panic!("one span") };
-    assert_eq!((measured.took, measured.sample.map(|sample| sample.doubtful)), (2000, Some(true)));
+    assert_eq!((measured.took, measured.sample.map(|sample| sample.source)), (2000, Some(Source::Shared)));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_span_in_which_the_stream_may_have_waited_is_charged_as_expected() {
     spans.sent(A, sent(500, 5)); // from there on all is as ever
     spans.marked(A, 90_700, put(200), ALONE);
     let [waited, after] = harvest(&mut spans, 90_700)[..] else { panic!("two spans") };
-    let sample = Some(Sample { least: 0, most: 17_800, doubtful: true, vague: true });
+    let sample = Some(Sample { least: 0, most: 17_800, source: Source::Open });
     assert_eq!((waited.took, waited.sample, after.took), (500, sample, 700));
 }
 

@@ -27,8 +27,6 @@ pub(super) struct Grant {
     sent: Cell<u32>,
     /// The command that all of it was; [`Key::NONE`] where they differ.
     key: Cell<Key>,
-    /// Whether something that is no work was put into the stream since.
-    interrupted: Cell<bool>,
     /// Device-time that was granted last.
     pub(super) ramp: Cell<u64>,
 }
@@ -38,8 +36,6 @@ pub(super) struct Grant {
 pub(super) struct Flushed {
     pub(super) stream: StreamId,
     pub(super) sent: Sent,
-    /// Whether something that is no work was put in between or after it.
-    pub(super) interrupted: bool,
 }
 
 impl Grant {
@@ -54,7 +50,6 @@ impl Grant {
             cost: Cell::new(0),
             sent: Cell::new(0),
             key: Cell::new(Key::NONE),
-            interrupted: Cell::new(false),
             ramp: Cell::new(0),
         }
     }
@@ -175,24 +170,12 @@ impl Thread {
         if grant.handle.replace(0) != handle {
             grant.ramp.set(0);
         }
-        Flushed { stream, sent: grant.flush(), interrupted: grant.interrupted.replace(false) }
+        Flushed { stream, sent: grant.flush() }
     }
 
     /// All that was sent under grants. Ends them.
     pub(super) fn flush_all(&self) -> [Flushed; STREAMS] {
         core::array::from_fn(|place| self.flush(self.grants[place].handle.get()))
-    }
-
-    /// Something that is no work goes into a stream: the next launch has to ask. False: there is no grant for it.
-    pub(super) fn interrupt(&self, handle: usize) -> bool {
-        let grant = self.grant(handle);
-        let is_ours = grant.handle.get() == handle;
-        if is_ours {
-            grant.left.set(0);
-            grant.launches.set(0);
-            grant.interrupted.set(true);
-        }
-        is_ours
     }
 
     /// The stream that a handle means to this thread.

@@ -1,24 +1,33 @@
 //! What the gate hears of beside launches: whatever else may keep a stream waiting, and threads that end.
 
-use super::{Gate, current_context};
-use crate::compute::spans::StreamId;
+use core::sync::atomic::Ordering;
+
+use super::{CAPTURES, Gate, WORD, current_context, mark};
 use crate::compute::thread::Thread;
 use crate::guard;
 
-/// Something that may keep it waiting was put into a stream.
+/// Something that may keep it waiting is about to be put into a stream.
 #[cold]
 pub(in crate::compute) fn interrupted(thread: &Thread, handle: usize) {
-    if let (false, Some(gate), Some(context)) = (thread.interrupt(handle), Gate::existing(), current_context()) {
-        gate.interrupted(thread.id(context, handle));
+    if let (Some(gate), Some(context)) = (Gate::existing(), current_context()) {
+        gate.interrupted(thread, context, handle);
     }
 }
 
 impl Gate {
-    fn interrupted(&self, stream: StreamId) {
+    /// What was sent before it is measured by itself: were it not, a program that has such a thing behind each launch would
+    /// be charged what it was once found to cost, whatever it takes.
+    fn interrupted(&self, thread: &Thread, context: usize, handle: usize) {
+        let stream = thread.id(context, handle);
         let mut state = self.lock();
-        if let Some(place) = state.contexts.get(&(stream.context as u64)).copied()
-            && let Some(device) = state.devices.get_mut(place)
-        {
+        state.flushed(thread.flush(handle));
+        let Some(place) = state.contexts.get(&(context as u64)).copied() else { return };
+        // Not while anything is captured: then the driver is asked nothing.
+        let asks = WORD.load(Ordering::Relaxed) & CAPTURES == 0;
+        if asks && state.devices.get(place).is_some_and(|device| device.pace.spans.measurable(stream)) {
+            state = mark(self, state, (place, stream), false);
+        }
+        if let Some(device) = state.devices.get_mut(place) {
             device.pace.spans.interrupt(stream);
         }
     }
