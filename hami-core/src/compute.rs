@@ -122,8 +122,8 @@ pub(crate) fn submit_inside(
     }
 }
 
-/// Puts something into a stream that takes none of the device's time but may keep the stream for long: a wait, a host function,
-/// a copy to or from the host.
+/// Puts something into a stream that takes none of the device's time but may keep the stream for long: a copy to or from the
+/// host.
 #[inline]
 pub(crate) fn interrupt(queue: Queue, send: impl FnOnce() -> CUresult) -> CUresult {
     if WORD.load(Ordering::Relaxed) & MODE == OFF || tenant().is_none() {
@@ -132,6 +132,20 @@ pub(crate) fn interrupt(queue: Queue, send: impl FnOnce() -> CUresult) -> CUresu
     let Some(mut inside) = Inside::enter() else { return send() };
     guard::bookkeeping(|| gate::interrupted(inside.compute(), queue.named()));
     inside.driver(send)
+}
+
+/// As [`interrupt`], of what may wait for the program itself: an event, a value in memory, a host function.
+#[inline]
+pub(crate) fn wait(queue: Queue, send: impl FnOnce() -> CUresult) -> CUresult {
+    if WORD.load(Ordering::Relaxed) & MODE == OFF {
+        return send();
+    }
+    let Some(tenant) = tenant() else { return send() };
+    let Some(mut inside) = Inside::enter() else { return send() };
+    guard::bookkeeping(|| gate::interrupted(inside.compute(), queue.named()));
+    let result = inside.driver(send);
+    guard::bookkeeping(|| gate::waits(tenant, inside.compute(), queue.named()));
+    result
 }
 
 /// The tenant, if any of its work may be gated.

@@ -99,6 +99,13 @@ pub(crate) fn get() -> Option<&'static Tenant> {
     }
 }
 
+/// Whether this process has found out what it is. False also in a forked child that has not come here yet: what it has of its
+/// parent's may be locked for ever.
+pub(crate) fn is_known() -> bool {
+    // Acquire: as in `get`. SAFETY: as there.
+    unsafe { TENANT.load(Ordering::Acquire).as_ref() }.is_some_and(Tenant::is_of_this_process)
+}
+
 /// Reads the environment and publishes what follows from it. Several threads may come here; one wins. A forked child
 /// comes here too: it holds nothing, and its parent's locks may be held for ever.
 #[cold]

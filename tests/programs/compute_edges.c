@@ -4,8 +4,10 @@
                         then `rounds N same process 1` and `share S`: percent of the device since the beginning, by the
                         simulator's books
      destroy SECONDS    streams and contexts are destroyed while another thread waits for its share, and others are made in their
-                        place; `launched 1 streams 1 contexts 1 last 0` (there were any, and the last wait's result), then `share S` */
+                        place; `launched 1 streams 1 contexts 1 last 0` (there were any, and the last wait's result), then `share S`
+     fork ROUNDS        children are forked that do nothing but exit, while threads launch; `children N`: of those that did */
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 #include "compute.h"
 
@@ -124,9 +126,34 @@ static void run_destroy(double seconds) {
     printf("launched %d streams %d contexts %d last %d\n", launched > 0, streams > 0, contexts > 0, last);
 }
 
+static void run_fork(long rounds) {
+    pthread_t threads[THREADS];
+    int status;
+    long ended = 0;
+    start();
+    check(cuCtxGetCurrent(&context), "cuCtxGetCurrent");
+    spin = kernel_us(150);
+    check(launch(spin, NULL), "cuLaunchKernel");
+    for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, launches, NULL);
+    for (long i = 0; i < rounds; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(10);
+            exit(0);
+        }
+        if (child < 0 || waitpid(child, &status, 0) != child) die("fork");
+        if (status) break; /* once is enough */
+        ended++;
+    }
+    stop = 1;
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    printf("children %ld\n", ended);
+}
+
 int main(int count, char **words) {
     if (count >= 3 && strcmp(words[1], "exec") == 0) run_exec(words + 2, count - 2);
     else if (count == 3 && strcmp(words[1], "destroy") == 0) run_destroy(atof(words[2]));
+    else if (count == 3 && strcmp(words[1], "fork") == 0) run_fork(atol(words[2]));
     else die("no such case");
     return 0;
 }

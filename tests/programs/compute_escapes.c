@@ -1,5 +1,5 @@
-/* Ways to use a device so that nobody comes to measure it, and one to need the gate open. "contexts", "functions", "threads" and
- * "beside-blocked" print "share PERCENT" of what their kernels had and "took SECONDS", "blocked" what it could submit behind a
+/* Ways to use a device so that nobody comes to measure it, and one to need the gate open. "contexts", "functions", "long", "threads"
+ * and "beside-blocked" print "share PERCENT" of what their kernels had and "took SECONDS", "blocked" what it could submit behind a
  * host function. */
 #include <pthread.h>
 #include <sched.h>
@@ -7,7 +7,7 @@
 
 #include "compute.h"
 
-enum { KERNEL_US = 10000, SHORT_US = 20, BLOCKED = 600 };
+enum { KERNEL_US = 10000, SHORT_US = 20, LONG_US = 200000, BLOCKED = 600 };
 
 static long launches;
 static int64_t begin, end;
@@ -41,6 +41,14 @@ static void functions(void) {
     while (now() < end) launch_new();
     check(cuCtxSynchronize(), "cuCtxSynchronize");
     say(KERNEL_US);
+}
+
+/* Kernels that take so long that the device seems to stand still. */
+static void long_ones(void) {
+    CUfunction function = kernel_us(LONG_US);
+    for (; now() < end; launches++) check(launch(function, NULL), "cuLaunchKernel");
+    check(cuCtxSynchronize(), "cuCtxSynchronize");
+    say(LONG_US);
 }
 
 static CUcontext context;
@@ -103,6 +111,7 @@ int main(int argc, char **argv) {
     end = begin + atol(argv[2]) * 1000000000;
     if (!strcmp(argv[1], "contexts")) contexts();
     else if (!strcmp(argv[1], "functions")) functions();
+    else if (!strcmp(argv[1], "long")) long_ones();
     else if (!strcmp(argv[1], "threads")) threads();
     else if (!strcmp(argv[1], "blocked")) blocked();
     else if (!strcmp(argv[1], "beside-blocked")) beside_blocked();

@@ -91,3 +91,13 @@ fn collectives_of_tenants_with_shares_far_apart_finish() {
         assert_eq!(said, ["met 200\n", "met 200\n"], "{first}/{second}");
     }
 }
+
+/// A thread that ends is charged for what it sent, under a lock. A forked child inherits that end, and maybe the lock, held.
+#[test]
+fn a_forked_child_that_only_exits_does_so() {
+    let program = program();
+    let sharing = Sharing::new();
+    let run = sharing.hold(&Share::new("tenant").cores("90"), Run::new(program.path()).args(["fork", "1000"]));
+    let output = run.simulated(NONE).output().succeeded();
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("children 1000\n", ""), "{output}");
+}

@@ -13,11 +13,15 @@ fn escapes(share: &Share, how: &str, seconds: &str) -> Output {
     run.simulated(NONE).output().succeeded()
 }
 
-/// The share of a program under a cap of 20 that launches for two seconds, and what it took until all was done.
-fn share_by(how: &str) -> (f64, f64) {
-    let output = escapes(&Share::new("tenant").cores("20"), how, "2");
+/// The share of a program under a cap that launches for two seconds, and what it took until all was done.
+fn share_under(cap: &str, how: &str) -> (f64, f64) {
+    let output = escapes(&Share::new("tenant").cores(cap), how, "2");
     assert_eq!(output.stderr, "", "{output}");
     (only(&output.stdout, "share "), only(&output.stdout, "took "))
+}
+
+fn share_by(how: &str) -> (f64, f64) {
+    share_under("20", how)
 }
 
 /// What ran in a context was forgotten with it.
@@ -32,6 +36,13 @@ fn a_context_for_each_kernel_is_held_to_the_cap() {
 fn a_function_for_each_launch_is_held_to_the_cap() {
     let (share, took) = share_by("functions");
     assert!((10.0..=32.0).contains(&share) && took < 4.0, "{share} in {took}");
+}
+
+/// Nothing was waited for any longer when the device had not got on for a while, and so it had a thousand of them.
+#[test]
+fn kernels_far_longer_than_expected_are_held_to_the_cap() {
+    let (share, took) = share_under("50", "long");
+    assert!((30.0..=75.0).contains(&share) && took < 6.0, "{share} in {took}");
 }
 
 /// What a thread sent under its last grant was never charged.

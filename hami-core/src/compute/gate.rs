@@ -21,7 +21,7 @@ use shared_region::clock;
 use super::events::{self, Event, Events};
 use super::learner::{Expected, Key};
 use super::pace::{Account, FIRST_GRANT, OWN_MARK, Pace, Rules, Step, Visit};
-use super::spans::{Put, Sent, StreamId};
+use super::spans::{Behind, Put, Sent, StreamId};
 use super::thread::{Flushed, Launch, Thread};
 use super::turns::{AtDevice, Seating, Waiting};
 use super::{CAPTURES, Command, MODE, ON, SEVERAL, WORD};
@@ -29,7 +29,7 @@ use crate::books::AddressMap;
 use crate::tenant::{Quota, Tenant};
 use crate::vendor;
 
-pub(super) use beside::interrupted;
+pub(super) use beside::{interrupted, waits};
 
 /// How long after its last use a device counts as used by this process, in nanoseconds.
 const IN_USE: u64 = 1_000_000_000;
@@ -265,16 +265,16 @@ pub(super) fn after(after: After) {
     let After { gate, place, stream } = after;
     let state = gate.lock();
     if WORD.load(Ordering::Relaxed) & CAPTURES == 0 {
-        drop(mark(gate, state, (place, stream), true));
+        drop(mark(gate, state, (place, stream), Behind::Command));
     }
 }
 
-/// Puts a mark into a stream of a device; `behind`: what lies before it was sent just before.
+/// Puts a mark into a stream of a device.
 fn mark<'a>(
     gate: &'a Gate,
     mut state: MutexGuard<'a, State>,
     (place, stream): (usize, StreamId),
-    behind: bool,
+    behind: Behind,
 ) -> MutexGuard<'a, State> {
     let event = state.events.take(stream.context);
     drop(state); // recording may wait for room in the stream
@@ -390,7 +390,7 @@ impl Passage {
         let gaps = !device.pace.spans.busy(stream);
         let measures = measures && !device.pace.spans.stalled(stream);
         if measures && device.pace.spans.needs_mark(stream) {
-            state = mark(gate, state, (place, stream), false);
+            state = mark(gate, state, (place, stream), Behind::Anything);
         }
         let Expected { cost, wanted, .. } = expected;
         state.charge(place, stream, Sent { cost, launches: 1, key, known: !wanted }, now);
@@ -438,7 +438,7 @@ impl Passage {
             // What follows the wait is not to count among what went before.
             let pace = &mut state.devices.get_mut(place)?.pace;
             if measures && !pace.spans.stalled(stream) && pace.spans.open(stream) {
-                state = mark(gate, state, (place, stream), false);
+                state = mark(gate, state, (place, stream), Behind::Anything);
             }
             drop(state);
             match step {

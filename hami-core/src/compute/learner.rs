@@ -25,6 +25,10 @@ const MOST_CHARGED: u64 = 60_000_000_000;
 pub(super) const UNMEASURED: u32 = 2;
 /// So many launches of a function are measured one by one.
 const WANTED: u32 = 3;
+/// So many starts from an idle device in a row are believed less than the gapless measurement before them.
+const BETTER: u32 = 16;
+/// What a command may take on its way to an idle device, in nanoseconds: some 5,000, and more where the host is slow.
+const WAY: u64 = 50_000;
 /// The first measurements of a function are averaged; later ones move the estimate by this part at most.
 const SETTLED: u32 = 8;
 
@@ -77,6 +81,8 @@ struct Known {
     samples: u32,
     /// How many of these were gapless.
     exact: u32,
+    /// Measurements that began with an idle device since the last gapless one; more than any at first.
+    idle_starts: u32,
     /// Launches on their way while there is no measurement.
     in_flight: u32,
 }
@@ -163,7 +169,7 @@ impl Learner {
             self.version += 1;
         }
         let estimate = command.guess().unwrap_or(self.guess());
-        let fresh = Known { estimate, told: estimate, samples: 0, exact: 0, in_flight: 0 };
+        let fresh = Known { estimate, told: estimate, samples: 0, exact: 0, idle_starts: BETTER, in_flight: 0 };
         self.known.entry(command.key().0).or_insert(fresh).in_flight += 1;
     }
 
@@ -190,6 +196,11 @@ impl Learner {
         let Sample { least, most, source } = sample;
         let before = known.estimate;
         let first = known.samples == 0;
+        known.idle_starts = match source {
+            Source::Gapless => 0,
+            Source::FromIdle => known.idle_starts.saturating_add(1),
+            _ => known.idle_starts,
+        };
         // The first counts as it is: a guess is worth nothing against it. Of the span that is left open the lower end is taken,
         // since what is idle there mostly lies before the command has come to the device; unless that is next to nothing.
         let target = if first && source != Source::Open { least.max(most / 8) } else { before.clamp(least, most) };
@@ -197,6 +208,8 @@ impl Learner {
             // The first of these stands by itself, however many of the others there were.
             Source::Gapless => (target, known.exact + 1),
             _ if first => (target, 1),
+            // While better ones come, a little more is but the way to the device.
+            Source::FromIdle if known.idle_starts < BETTER && target > before && target - before < WAY => return,
             // The mean, as kernels differ from one launch to the next; but what was put off the processor on its way proves nothing.
             Source::FromIdle => (target.min(8 * before), known.samples + 1),
             // What others had in it can only have made it longer, so what is shorter is nearer to the truth; and what is far

@@ -90,8 +90,14 @@ fn what_is_certain_goes_before_what_is_doubtful() {
     }
     learner.learn(KERNEL.key(), 1, exact(5_000));
     assert_eq!(learner.expect(KERNEL).cost, 5_000);
+    learner.learn(KERNEL.key(), 1, from_idle(40_000));
+    assert_eq!(learner.expect(KERNEL).cost, 5_000, "as long as such a measurement comes now and then");
     learner.learn(KERNEL.key(), 1, from_idle(30_000_000));
     assert!(learner.expect(KERNEL).cost < 10_000, "{:?}", learner.expect(KERNEL));
+    for _ in 0..100 {
+        learner.learn(KERNEL.key(), 1, from_idle(40_000));
+    }
+    assert!(learner.expect(KERNEL).cost > 39_000, "{:?}", learner.expect(KERNEL));
 }
 
 /// A program that waits for each kernel, every tenth of which is ten times as long, had half as much again as its cap.

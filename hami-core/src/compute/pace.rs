@@ -20,6 +20,8 @@ const EARLY: u64 = 200_000;
 pub(super) const CREDIT: u64 = 8_000_000;
 /// Longest that a wait is slept through before the limits are looked at again, in nanoseconds.
 const LONGEST_SLEEP: u64 = 50_000_000;
+/// Most debt that a tenant gets into by what it sends to a stream that does not get on, in nanoseconds by the clock.
+const MOST_UNSEEN: u64 = 30_000_000_000;
 /// Longest wait for the first measurement of a function, in nanoseconds.
 const LONGEST_FIRST: u64 = 100_000_000;
 /// What is granted to a thread at once, in nanoseconds of device-time and in launches; and the same among others.
@@ -298,7 +300,9 @@ impl<E: Copy> Pace<E> {
         (stream, key, expected): (StreamId, Key, Expected),
         (rules, account, turns): (Rules, &impl Account, &mut T),
     ) -> Step<T::Waiting> {
-        let stalled = self.spans.stalled(stream);
+        // What goes into a stream that waits for the program is charged all the same, and cannot be more than can be repaid.
+        let affordable = rules.hard_cap().is_none_or(|cap| account.ready_at(now, cap) < now + MOST_UNSEEN);
+        let stalled = self.spans.stalled(stream) && affordable;
         let mut wait = None;
         if !stalled {
             wait = self.cap(now, visit, rules, account);
@@ -366,7 +370,10 @@ impl<E: Copy> Pace<E> {
         expected.unmeasured.filter(|in_flight| *in_flight >= UNMEASURED)?;
         let began = *visit.first.get_or_insert(now);
         if now - began >= LONGEST_FIRST {
-            self.learner.give_up(key, now - began);
+            // What may be waiting for the program says nothing of what it takes.
+            if !self.spans.stall(began) {
+                self.learner.give_up(key, now - began);
+            }
             return None;
         }
         Some(visit.nap(now))
@@ -403,7 +410,7 @@ impl<E: Copy> Pace<E> {
         let until = until.max(now);
         let (since, deadline) = *visit.drain.get_or_insert((now, now + 2 * (end - now) + 20_000_000));
         if now >= deadline {
-            self.spans.stall(since);
+            let _held = self.spans.stall(since);
             return None;
         }
         Some(if until > now { until } else { visit.nap(now) }.min(deadline))

@@ -7,6 +7,7 @@ use shared_region::bucket::{DEPTH, FRESH, Paid};
 
 use super::*;
 use crate::compute::Command;
+use crate::compute::spans::Behind;
 use crate::compute::thread::{Flushed, Launch, Thread};
 
 const STREAM: StreamId = StreamId { context: 1, handle: 16, thread: 0 };
@@ -84,7 +85,7 @@ impl World {
         }
     }
 
-    fn mark(&mut self, behind: bool) {
+    fn mark(&mut self, behind: Behind) {
         let began = self.now;
         self.now += RECORD;
         self.harvest();
@@ -124,7 +125,7 @@ impl World {
                 Step::Turn(()) => panic!("nobody else is there"),
                 Step::Sleep(until) => {
                     if self.pace.spans.open(STREAM) {
-                        self.mark(false);
+                        self.mark(Behind::Anything);
                     }
                     self.sleeps += 1;
                     self.now = self.now.max(until) + LATE_WAKE;
@@ -136,7 +137,7 @@ impl World {
         }
         let gaps = !self.pace.spans.busy(STREAM);
         if self.pace.spans.open(STREAM) || !self.pace.spans.busy(STREAM) {
-            self.mark(false);
+            self.mark(Behind::Anything);
         }
         let Expected { cost, wanted, .. } = expected;
         let sent = Sent { cost, launches: 1, key: KERNEL.key(), known: !wanted };
@@ -148,7 +149,7 @@ impl World {
         self.thread.allow(launch, STREAM.context, (1, self.pace.learner.version()), (!wanted).then_some(cost), grant);
         self.send();
         if own_mark || (gaps && self.thread.one_in(4)) {
-            self.mark(true);
+            self.mark(Behind::Command);
         }
     }
 
@@ -172,7 +173,7 @@ proptest! {
     #[test]
     fn a_cap_is_met_from_both_sides(
         percent in 5_u16..95,
-        kernel in prop_oneof![5_000_u64..100_000, 100_000_u64..2_000_000, 2_000_000_u64..30_000_000],
+        kernel in prop_oneof![5_000_u64..100_000, 100_000_u64..2_000_000, 2_000_000_u64..30_000_000, 30_000_000_u64..300_000_000],
         host in 500_u64..4_000,
         syncs in any::<bool>(),
     ) {

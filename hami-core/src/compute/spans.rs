@@ -82,8 +82,18 @@ pub(super) struct Put {
     pub(super) began: u64,
     /// Not after.
     pub(super) ended: u64,
-    /// Whether what lies before it was sent just before.
-    pub(super) behind: bool,
+    pub(super) behind: Behind,
+}
+
+/// What a mark is put behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// Whatever was sent, some time before.
+    Anything,
+    /// A command that was sent just before.
+    Command,
+    /// Something, just before, that may keep the stream waiting for the program.
+    AWait,
 }
 
 /// What is known of others on the device while a span lasts.
@@ -107,6 +117,8 @@ struct Mark<E> {
     put: u64,
     /// `None`: nothing that counts lies between it and the mark before.
     span: Option<Span>,
+    /// Whether it lies behind something that may keep the stream waiting for the program.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -256,13 +268,18 @@ impl<E: Copy> Spans<E> {
         self.stream(id).stalled
     }
 
-    /// Streams with a mark from before `since` that the device has still not passed are not waited for any longer.
-    pub(super) fn stall(&mut self, since: u64) {
+    /// Streams with a mark from before `since` that the device has still not passed are not waited for any longer, if any
+    /// may be waiting for the program; the answer is whether any may. A kernel that takes long is no reason.
+    pub(super) fn stall(&mut self, since: u64) -> bool {
         let Self { streams, marks, .. } = self;
+        if !marks.iter().any(|mark| mark.held) {
+            return false;
+        }
         for stream in streams.iter_mut().filter(|stream| !stream.stalled) {
             stream.stalled = marks.iter().any(|mark| mark.stream == stream.number && mark.put < since);
         }
         self.count();
+        true
     }
 
     /// Counts anew what is on its way.
@@ -337,21 +354,28 @@ impl<E: Copy> Spans<E> {
                 (false, true) => 0,
                 (false, false) => put.ended.saturating_sub(marked),
             },
-            sending: match stream.idle && put.behind && !interrupted && !gapless {
+            sending: match stream.idle && put.behind == Behind::Command && !interrupted && !gapless {
                 true => put.began.saturating_sub(marked),
                 false => 0,
             },
             claim,
         });
         stream.marked = Some(put.ended);
-        stream.idle = !gapless && sent.launches == 0;
+        stream.idle = !gapless && sent.launches == 0 && !interrupted && put.behind != Behind::AWait;
         stream.pending += 1;
         let number = stream.number;
         if let Some(span) = span {
             self.in_flight += span.sent.cost;
             self.commands += span.sent.launches;
         }
-        self.marks.push_back(Mark { stream: number, context: id.context, event, put: put.began, span });
+        self.marks.push_back(Mark {
+            stream: number,
+            context: id.context,
+            event,
+            put: put.began,
+            span,
+            held: put.behind == Behind::AWait,
+        });
     }
 
     /// No mark could be put: what was sent, which is the answer, stays charged as expected.

@@ -8,7 +8,7 @@ const ONE: Key = Key(7);
 const ALONE: Claim = Claim { expected: 0, until: 0, calls: Some(0) };
 
 fn put(at: u64) -> Put {
-    Put { began: at, ended: at, behind: false }
+    Put { began: at, ended: at, behind: Behind::Anything }
 }
 
 /// Events by the time at which they are passed.
@@ -132,13 +132,15 @@ fn a_stream_that_does_not_get_on_counts_for_nothing_until_it_does() {
         spans.marked(stream, passed, put(begun), ALONE);
         spans.sent(stream, sent(100, 1));
     }
-    spans.stall(500); // what was put before
+    assert!(!spans.stall(500) && !spans.stalled(A), "a kernel that takes long");
+    spans.marked(B, 2000, Put { behind: Behind::AWait, ..put(600) }, ALONE); // which A may be waiting for
+    assert!(spans.stall(500)); // what was put before
     assert_eq!((spans.stalled(A), spans.stalled(B)), (true, false));
-    assert_eq!((spans.in_flight(), spans.commands(), spans.open_cost()), (300, 2, 100));
+    assert_eq!((spans.in_flight(), spans.commands(), spans.open_cost()), (400, 3, 0));
     assert_eq!(harvest(&mut spans, 600).len(), 1);
-    assert_eq!((spans.in_flight(), spans.stalled(A)), (0, true));
+    assert_eq!((spans.in_flight(), spans.stalled(A)), (100, true));
     assert_eq!(harvest(&mut spans, 999), []);
-    assert_eq!((spans.in_flight(), spans.open_cost(), spans.stalled(A)), (300, 200, false));
+    assert_eq!((spans.in_flight(), spans.open_cost(), spans.stalled(A)), (400, 100, false));
 }
 
 #[test]

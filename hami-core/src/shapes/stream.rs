@@ -18,7 +18,7 @@ pub(crate) fn first_of_three<A: Copy, B: Copy>(
     b: B,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    compute::interrupt(Queue { handle, per_thread }, move || unsafe { original(handle, a, b) })
+    compute::wait(Queue { handle, per_thread }, move || unsafe { original(handle, a, b) })
 }
 
 /// Four arguments, the first of which is the stream: waits for a value, batches of such, callbacks.
@@ -31,7 +31,7 @@ pub(crate) fn first_of_four<A: Copy, B: Copy, C: Copy>(
     c: C,
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
-    compute::interrupt(Queue { handle, per_thread }, move || unsafe { original(handle, a, b, c) })
+    compute::wait(Queue { handle, per_thread }, move || unsafe { original(handle, a, b, c) })
 }
 
 /// Four arguments, the last of which is the stream: cuMemcpyHtoDAsync and others.

@@ -3,14 +3,33 @@
 use core::sync::atomic::Ordering;
 
 use super::{CAPTURES, Gate, WORD, current_context, mark};
+use crate::compute::spans::Behind;
 use crate::compute::thread::Thread;
 use crate::guard;
+use crate::tenant::{self, Tenant};
 
 /// Something that may keep it waiting is about to be put into a stream.
 #[cold]
 pub(in crate::compute) fn interrupted(thread: &Thread, handle: usize) {
     if let (Some(gate), Some(context)) = (Gate::existing(), current_context()) {
         gate.interrupted(thread, context, handle);
+    }
+}
+
+/// What may wait for the program was put into a stream: a mark behind it tells when that is over.
+#[cold]
+pub(in crate::compute) fn waits(tenant: &'static Tenant, thread: &Thread, handle: usize) {
+    let Some(context) = current_context() else { return };
+    let gate = Gate::get();
+    // During a capture the driver is asked nothing.
+    if WORD.load(Ordering::Relaxed) & CAPTURES == 0
+        && let Some(place) = gate.place(tenant, context)
+    {
+        let stream = thread.id(context, handle);
+        let mut state = gate.lock();
+        if state.devices.get_mut(place).is_some_and(|device| !device.pace.spans.stalled(stream)) {
+            drop(mark(gate, state, (place, stream), Behind::AWait));
+        }
     }
 }
 
@@ -25,7 +44,7 @@ impl Gate {
         // Not while anything is captured: then the driver is asked nothing.
         let asks = WORD.load(Ordering::Relaxed) & CAPTURES == 0;
         if asks && state.devices.get(place).is_some_and(|device| device.pace.spans.measurable(stream)) {
-            state = mark(self, state, (place, stream), false);
+            state = mark(self, state, (place, stream), Behind::Anything);
         }
         if let Some(device) = state.devices.get_mut(place) {
             device.pace.spans.interrupt(stream);
@@ -49,7 +68,10 @@ struct Leaving;
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        if let Some(gate) = Gate::existing() {
+        // A forked child that does nothing but end must not wait for a lock of its parent's.
+        if tenant::is_known()
+            && let Some(gate) = Gate::existing()
+        {
             guard::bookkeeping(|| guard::with_thread(|thread| gate.thread_ends(thread)));
         }
     }
