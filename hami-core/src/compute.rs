@@ -201,6 +201,14 @@ pub(crate) fn finished() {
     }
 }
 
+/// Before a stream goes.
+pub(crate) fn stream_destroyed(inside: &Inside, handle: CUstream) {
+    if is_measuring() {
+        gate::stream_destroyed(inside.compute(), handle as usize);
+        end_grants();
+    }
+}
+
 /// Before a context goes: what was recorded in it is forgotten.
 pub(crate) fn context_destroyed(context: usize) {
     if let Some(gate) = Gate::existing() {

@@ -113,7 +113,9 @@ fn a_share_wider_than_the_one_around_it() {
     refused(&[half], &["--cores", "0"], &["--cores 0 or 100 (no limit)", "CUDA_DEVICE_SM_LIMIT=50"]);
     refused(&[half, third], &["--cores", "40"], &["--cores 40", "CUDA_DEVICE_SM_LIMIT_3=33.3"]);
     allowed(&[half, third], &["--cores", "33.3"]);
-    allowed(&[half, policy("disable")], &["--cores", "90"]);
+    refused(&[half, policy("disable")], &["--cores", "90"], &["--cores 90 has no effect", "=disable", "--policy"]);
+    refused(&[], &["--cores", "30", "--policy", "disable"], &["--cores 30 has no effect", "--policy disable"]);
+    allowed(&[half, policy("disable")], &["--cores", "90", "--policy", "fixed-share"]);
     allowed(&[("CUDA_DEVICE_SM_LIMIT", "0")], &["--cores", "90"]);
     refused(&[half], &["--policy", "burst-share"], &["--policy burst-share", "CUDA_DEVICE_SM_LIMIT=50 (fixed-share)"]);
     refused(&[half, policy("force")], &["--policy", "disable"], &["--policy disable", "=force (fixed-share)"]);

@@ -29,7 +29,7 @@ use crate::books::AddressMap;
 use crate::tenant::{Quota, Tenant};
 use crate::vendor;
 
-pub(super) use beside::{interrupted, waits};
+pub(super) use beside::{interrupted, stream_destroyed, waits};
 
 /// How long after its last use a device counts as used by this process, in nanoseconds.
 const IN_USE: u64 = 1_000_000_000;
@@ -87,6 +87,8 @@ pub(super) struct After {
     gate: &'static Gate,
     place: usize,
     stream: StreamId,
+    /// When it was about to be sent.
+    since: u64,
 }
 
 impl Gate {
@@ -262,10 +264,10 @@ pub(super) fn before(tenant: &'static Tenant, thread: &Thread, launch: Launch, c
 
 /// After it was sent: puts a mark behind it.
 pub(super) fn after(after: After) {
-    let After { gate, place, stream } = after;
+    let After { gate, place, stream, since } = after;
     let state = gate.lock();
     if WORD.load(Ordering::Relaxed) & CAPTURES == 0 {
-        drop(mark(gate, state, (place, stream), Behind::Command));
+        drop(mark(gate, state, (place, stream), Behind::Command { since }));
     }
 }
 
@@ -408,7 +410,7 @@ impl Passage {
         thread.allow(launch, stream.context, told, (!wanted).then_some(cost), grant);
         // Spans with gaps in them, and those of different commands, say little of each.
         let marks = own_mark || ((mixed || gaps) && thread.one_in(4));
-        (measures && marks).then_some(After { gate, place, stream })
+        (measures && marks).then(|| After { gate, place, stream, since: clock::now() })
     }
 
     /// Waits until the command may be sent.

@@ -281,10 +281,10 @@ impl<E: Copy> Pace<E> {
         spans.context_destroyed(context, |sent| learner.lost(sent.key, sent.launches));
     }
 
-    /// A thread ends, and its own default streams with it.
-    pub(super) fn thread_ends(&mut self, thread: usize) {
+    /// Streams are gone.
+    pub(super) fn retire(&mut self, is_gone: impl Fn(StreamId) -> bool) {
         let Self { spans, learner, .. } = self;
-        spans.thread_ends(thread, |sent| learner.lost(sent.key, sent.launches));
+        spans.retire(is_gone, |sent| learner.lost(sent.key, sent.launches));
     }
 
     /// Whether the device has not been seen to finish what has a mark behind it.
@@ -306,7 +306,7 @@ impl<E: Copy> Pace<E> {
         let mut wait = None;
         if !stalled {
             wait = self.cap(now, visit, rules, account);
-            wait = wait.or_else(|| self.first_measurement(now, visit, key, expected));
+            wait = wait.or_else(|| self.first_measurement(now, visit, (stream, key, expected)));
         }
         if let Some(until) = wait {
             self.rest(now, turns);
@@ -366,12 +366,18 @@ impl<E: Copy> Pace<E> {
     }
 
     /// Until when to wait for the first measurement of a function.
-    fn first_measurement(&mut self, now: u64, visit: &mut Visit, key: Key, expected: Expected) -> Option<u64> {
+    fn first_measurement(
+        &mut self,
+        now: u64,
+        visit: &mut Visit,
+        (stream, key, expected): (StreamId, Key, Expected),
+    ) -> Option<u64> {
         expected.unmeasured.filter(|in_flight| *in_flight >= UNMEASURED)?;
         let began = *visit.first.get_or_insert(now);
         if now - began >= LONGEST_FIRST {
             // What may be waiting for the program says nothing of what it takes.
-            if !self.spans.stall(began) {
+            self.spans.stall(began);
+            if !self.spans.stalled(stream) {
                 self.learner.give_up(key, now - began);
             }
             return None;
@@ -410,7 +416,7 @@ impl<E: Copy> Pace<E> {
         let until = until.max(now);
         let (since, deadline) = *visit.drain.get_or_insert((now, now + 2 * (end - now) + 20_000_000));
         if now >= deadline {
-            let _held = self.spans.stall(since);
+            self.spans.stall(since);
             return None;
         }
         Some(if until > now { until } else { visit.nap(now) }.min(deadline))

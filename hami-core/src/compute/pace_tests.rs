@@ -147,9 +147,10 @@ impl World {
         let own_mark = wanted || cost >= OWN_MARK;
         let grant = if own_mark || owes { (0, 0) } else { self.pace.grant(ramp) };
         self.thread.allow(launch, STREAM.context, (1, self.pace.learner.version()), (!wanted).then_some(cost), grant);
+        let since = self.now;
         self.send();
         if own_mark || (gaps && self.thread.one_in(4)) {
-            self.mark(Behind::Command);
+            self.mark(Behind::Command { since });
         }
     }
 
@@ -189,7 +190,7 @@ proptest! {
         let known = if syncs { (host + RECORD) as f64 / kernel as f64 * cap } else { 0.002 };
         prop_assert!(got <= cap + edge + known.max(0.002), "{got} of {cap}, edge {edge}, {} sleeps", world.sleeps);
         if !syncs || natural > cap * 1.3 {
-            let known = if syncs { RECORD as f64 / kernel as f64 * cap } else { 0.0 };
+            let known = if syncs { (RECORD + host) as f64 / kernel as f64 * cap } else { 0.0 };
             prop_assert!(got >= cap * 0.98 - edge - known, "{got} of {cap}, edge {edge}");
         }
         // Near to all of the device it is not only the cap that is waited for, but room too: once for each long kernel, or for

@@ -11,8 +11,11 @@ use super::learner::{Key, Sample, Source};
 
 /// Most streams that are followed at once; beyond, the one that was longest unused is given up.
 const MOST_STREAMS: usize = 256;
-/// Most streams whose marks one look asks for.
-const LOOKS: usize = 16;
+/// Most streams whose marks one look asks for: all of them, or some that wait for the program would hide the others.
+const LOOKS: usize = MOST_STREAMS;
+/// What sending a command is taken to need at most before the device can have it, in nanoseconds. One that takes longer may have
+/// been waiting for the command's end.
+const SENDING: u64 = 3_000;
 /// What the way to an idle device may take of each command's time: a fiftieth, and so many nanoseconds at most.
 const UNSEEN: u64 = 10_000;
 /// What one launch may take beyond four times what is expected, in nanoseconds, where waiting for another device may be in it.
@@ -90,8 +93,8 @@ pub(super) struct Put {
 pub(super) enum Behind {
     /// Whatever was sent, some time before.
     Anything,
-    /// A command that was sent just before.
-    Command,
+    /// A command that was sent just before, from this time on.
+    Command { since: u64 },
     /// Something, just before, that may keep the stream waiting for the program.
     AWait,
 }
@@ -268,18 +271,15 @@ impl<E: Copy> Spans<E> {
         self.stream(id).stalled
     }
 
-    /// Streams with a mark from before `since` that the device has still not passed are not waited for any longer, if any
-    /// may be waiting for the program; the answer is whether any may. A kernel that takes long is no reason.
-    pub(super) fn stall(&mut self, since: u64) -> bool {
+    /// Streams that may be waiting for the program are not waited for any longer, if there is a mark in them from before `since`
+    /// that the device has still not passed. A kernel that takes long is no reason.
+    pub(super) fn stall(&mut self, since: u64) {
         let Self { streams, marks, .. } = self;
-        if !marks.iter().any(|mark| mark.held) {
-            return false;
-        }
         for stream in streams.iter_mut().filter(|stream| !stream.stalled) {
-            stream.stalled = marks.iter().any(|mark| mark.stream == stream.number && mark.put < since);
+            let mut own = marks.iter().filter(|mark| mark.stream == stream.number);
+            stream.stalled = own.clone().any(|mark| mark.held) && own.any(|mark| mark.put < since);
         }
         self.count();
-        true
     }
 
     /// Counts anew what is on its way.
@@ -324,10 +324,9 @@ impl<E: Copy> Spans<E> {
         stream.sent.launches > 0 || stream.pending == 0 || stream.interrupted
     }
 
-    /// A thread ends, and its own default streams with it: another that has its number does not go on with them. Answers with
-    /// what will not be measured.
-    pub(super) fn thread_ends(&mut self, thread: usize, mut lost: impl FnMut(Sent)) {
-        for stream in self.streams.iter_mut().filter(|stream| stream.id.thread == thread) {
+    /// Streams are gone: another that has the name of one does not go on with it. Answers with what will not be measured.
+    pub(super) fn retire(&mut self, is_gone: impl Fn(StreamId) -> bool, mut lost: impl FnMut(Sent)) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.id.handle != 0 && is_gone(stream.id)) {
             lost(core::mem::replace(&mut stream.sent, Sent::NOTHING));
             // No program has such a stream. Its marks are still to be passed.
             stream.id = StreamId { context: stream.id.context, handle: 0, thread: 0 };
@@ -354,9 +353,11 @@ impl<E: Copy> Spans<E> {
                 (false, true) => 0,
                 (false, false) => put.ended.saturating_sub(marked),
             },
-            sending: match stream.idle && put.behind == Behind::Command && !interrupted && !gapless {
-                true => put.began.saturating_sub(marked),
-                false => 0,
+            sending: match put.behind {
+                Behind::Command { since } if stream.idle && !interrupted && !gapless => {
+                    put.began.min(since + SENDING).saturating_sub(marked)
+                }
+                _ => 0,
             },
             claim,
         });
@@ -435,7 +436,9 @@ impl<E: Copy> Spans<E> {
             let measured = match (seen, before, mark.span) {
                 (Look::Passed { at, by_clock }, Some(begin), Some(span)) if begin <= at => {
                     let crowded = span.claim.calls != Some(calls);
-                    Some(self.measure(begin, at, &span, crowded, by_clock > span.claim.until))
+                    // By the clock, which all contexts have in common.
+                    let begin = by_clock.saturating_sub(at - begin);
+                    Some(self.measure(begin, by_clock, &span, crowded, by_clock > span.claim.until))
                 }
                 (_, _, Some(span)) => {
                     lost(span.sent);

@@ -171,6 +171,7 @@ pub(crate) fn destroy_stream(
     let Some(tenant) = gated() else { return call() };
     let Some(mut inside) = Inside::enter() else { return call() };
     let struck = strike(&mut tenant.private(), |known| known.stream == stream as usize);
+    guard::bookkeeping(|| compute::stream_destroyed(&inside, stream));
     let result = inside.driver(call);
     guard::bookkeeping(|| {
         if result == CUDA_SUCCESS {

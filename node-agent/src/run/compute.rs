@@ -92,6 +92,15 @@ impl Share {
         {
             return Err(format!("--priority {asked} goes before what holds around this run: {held}, by {setting}"));
         }
+        let disabled = match (self.policy, &around.policy) {
+            (Some(Policy::Disabled), _) => Some("--policy disable"),
+            (None, Some((Policy::Disabled, setting))) => Some(setting.as_str()),
+            _ => None,
+        };
+        if let (Some(cores @ 1..), Some(setting)) = (self.cores, disabled) {
+            let cores = percent(cores);
+            return Err(format!("--cores {cores} has no effect under {setting}; ask for another policy by --policy"));
+        }
         // A share of 100 is one as well: whoever writes it says that all of the device is meant, and there is nothing to hold.
         let has_share = self.cores.is_some() || around.cores.is_some();
         match self.policy {

@@ -1,12 +1,21 @@
 //! What the gate hears of beside launches: whatever else may keep a stream waiting, and threads that end.
 
-use core::sync::atomic::Ordering;
+// UNSAFETY: asks the system for two numbers.
+#![expect(unsafe_code)]
 
-use super::{CAPTURES, Gate, WORD, current_context, mark};
+use core::sync::atomic::Ordering;
+use std::sync::{MutexGuard, TryLockError};
+
+use shared_region::clock;
+
+use super::{CAPTURES, Gate, NO_STREAM, State, WORD, current_context, mark, sleep_until};
 use crate::compute::spans::Behind;
 use crate::compute::thread::Thread;
 use crate::guard;
 use crate::tenant::{self, Tenant};
+
+/// How often the end of a thread asks for the lock, a tenth of a millisecond each.
+const PATIENCE: u32 = 500;
 
 /// Something that may keep it waiting is about to be put into a stream.
 #[cold]
@@ -33,6 +42,14 @@ pub(in crate::compute) fn waits(tenant: &'static Tenant, thread: &Thread, handle
     }
 }
 
+/// A stream is about to be destroyed.
+#[cold]
+pub(in crate::compute) fn stream_destroyed(thread: &Thread, handle: usize) {
+    if let (Some(gate), Some(context)) = (Gate::existing(), current_context()) {
+        gate.stream_destroyed(thread, context, handle);
+    }
+}
+
 impl Gate {
     /// What was sent before it is measured by itself: were it not, a program that has such a thing behind each launch would
     /// be charged what it was once found to cost, whatever it takes.
@@ -51,14 +68,43 @@ impl Gate {
         }
     }
 
-    /// A thread ends: what it sent is charged, and its own default streams end with it.
+    /// A thread ends: what it sent is charged, and its own default streams end with it. With the first thread the process ends:
+    /// what the device has finished is charged as what it was.
     fn thread_ends(&self, thread: &Thread) {
-        let mut state = self.lock();
+        // A signal may have found this very thread at the gate, and its handler may have called exit.
+        let Some(mut state) = (0..PATIENCE).find_map(|_| self.lock_soon()) else { return };
         for flushed in thread.flush_all() {
             state.flushed(flushed);
         }
         for device in &mut state.devices {
-            device.pace.thread_ends(thread.number());
+            device.pace.retire(|stream| stream.thread == thread.number());
+        }
+        // SAFETY: asks for two numbers.
+        let is_first = unsafe { libc::gettid() == libc::getpid() };
+        if is_first && WORD.load(Ordering::Relaxed) & CAPTURES == 0 {
+            for place in 0..state.devices.len() {
+                state.harvest(place, NO_STREAM, clock::now());
+            }
+        }
+    }
+
+    /// The lock, if it is free within a short while.
+    fn lock_soon(&self) -> Option<MutexGuard<'_, State>> {
+        match self.0.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(state)) => Some(state.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                sleep_until(clock::now() + 100_000);
+                None
+            }
+        }
+    }
+
+    /// A stream is about to be destroyed; one that is made next may have its handle.
+    fn stream_destroyed(&self, thread: &Thread, context: usize, handle: usize) {
+        self.interrupted(thread, context, handle);
+        for device in &mut self.lock().devices {
+            device.pace.retire(|stream| stream.handle == handle);
         }
     }
 }
