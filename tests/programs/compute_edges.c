@@ -5,7 +5,8 @@
                         simulator's books
      destroy SECONDS    streams and contexts are destroyed while another thread waits for its share, and others are made in their
                         place; `launched 1 streams 1 contexts 1 last 0` (there were any, and the last wait's result), then `share S`
-     fork ROUNDS        children are forked that do nothing but exit, while threads launch; `children N`: of those that did */
+     fork ROUNDS        children are forked while threads launch: one exits, the next changes a graph before; `children N`: of those
+                        that came to their end */
 #include <stdatomic.h>
 #include <sys/wait.h>
 
@@ -14,6 +15,7 @@
 /* AHEAD: at most so many launches of a thread are not waited for; without a limit they would pile up. */
 enum { THREADS = 3, ROUND_MS = 400, KEPT = 64, AHEAD = 4 };
 
+extern __typeof__(*(PFN_cuGraphExecUpdate_v2)0) cuGraphExecUpdate_v2;
 static CUcontext context;
 static CUfunction spin;
 static _Atomic int stop;
@@ -139,6 +141,7 @@ static void run_fork(long rounds) {
         pid_t child = fork();
         if (child == 0) {
             alarm(10);
+            if (i % 2) cuGraphExecUpdate_v2(NULL, NULL, NULL); /* the driver's answer, whatever it is */
             exit(0);
         }
         if (child < 0 || waitpid(child, &status, 0) != child) die("fork");

@@ -92,9 +92,10 @@ fn collectives_of_tenants_with_shares_far_apart_finish() {
     }
 }
 
-/// A thread that ends is charged for what it sent, under a lock. A forked child inherits that end, and maybe the lock, held.
+/// A thread that ends is charged for what it sent, under a lock; so is what is known of a graph that changes. A forked child
+/// inherits the lock, maybe held.
 #[test]
-fn a_forked_child_that_only_exits_does_so() {
+fn a_forked_child_waits_for_no_lock_of_its_parent_s() {
     let program = program();
     let sharing = Sharing::new();
     let run = sharing.hold(&Share::new("tenant").cores("90"), Run::new(program.path()).args(["fork", "1000"]));

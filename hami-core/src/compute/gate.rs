@@ -26,7 +26,7 @@ use super::thread::{Flushed, Launch, Thread};
 use super::turns::{AtDevice, Seating, Waiting};
 use super::{CAPTURES, Command, MODE, ON, SEVERAL, WORD};
 use crate::books::AddressMap;
-use crate::tenant::{Quota, Tenant};
+use crate::tenant::{self, Quota, Tenant};
 use crate::vendor;
 
 pub(super) use beside::{interrupted, stream_destroyed, waits};
@@ -92,7 +92,11 @@ pub(super) struct After {
 }
 
 impl Gate {
+    /// None in a forked child that has not found out what it is: another thread of its parent's may hold the lock for ever.
     pub(super) fn existing() -> Option<&'static Self> {
+        if !tenant::is_known() {
+            return None;
+        }
         // Acquire: pairs with the Release in `get`. SAFETY: a published gate is never freed.
         unsafe { GATE.load(Ordering::Acquire).as_ref() }
     }

@@ -339,8 +339,8 @@ impl<E: Copy> Spans<E> {
         self.stream(id).pending > 0
     }
 
-    /// A mark was put into a stream. The device may have been idle before it as long as the
-    /// program took to send what lies behind the mark before, unless it still had to pass that one when all was sent.
+    /// A mark was put into a stream. The device may have been idle before it as long as the program took to send what lies behind
+    /// the mark before, unless it still had to pass that one when all was sent.
     pub(super) fn marked(&mut self, id: StreamId, event: E, put: Put, claim: Claim) {
         let stream = self.stream(id);
         let gapless = stream.pending > 0;

@@ -1,7 +1,7 @@
 //! Copies from device memory to device memory: commands that take device-time, as kernels do.
 //!
-//! Copies from or to the host go by engines of their own, and wait for no share ([`super::stream`]). Where a function serves both, the driver is asked what the
-//! addresses mean, and only where work may be gated at all.
+//! Copies from or to the host go by engines of their own, and wait for no share ([`super::stream`]). Where a function serves
+//! both, the driver is asked what the addresses mean, and only where work may be gated at all.
 // UNSAFETY: calls the vendor's functions and reads the program's descriptions of copies.
 #![expect(unsafe_code)]
 

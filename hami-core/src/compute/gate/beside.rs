@@ -1,5 +1,4 @@
 //! What the gate hears of beside launches: whatever else may keep a stream waiting, and threads that end.
-
 // UNSAFETY: asks the system for two numbers.
 #![expect(unsafe_code)]
 
@@ -12,7 +11,7 @@ use super::{CAPTURES, Gate, NO_STREAM, State, WORD, current_context, mark, sleep
 use crate::compute::spans::Behind;
 use crate::compute::thread::Thread;
 use crate::guard;
-use crate::tenant::{self, Tenant};
+use crate::tenant::Tenant;
 
 /// How often the end of a thread asks for the lock, a tenth of a millisecond each.
 const PATIENCE: u32 = 500;
@@ -114,10 +113,7 @@ struct Leaving;
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        // A forked child that does nothing but end must not wait for a lock of its parent's.
-        if tenant::is_known()
-            && let Some(gate) = Gate::existing()
-        {
+        if let Some(gate) = Gate::existing() {
             guard::bookkeeping(|| guard::with_thread(|thread| gate.thread_ends(thread)));
         }
     }
