@@ -15,7 +15,7 @@ const MOST_STREAMS: usize = 256;
 const LOOKS: usize = MOST_STREAMS;
 /// What sending a command is taken to need at most before the device can have it, in nanoseconds. One that takes longer may have
 /// been waiting for the command's end.
-const SENDING: u64 = 3_000;
+pub(super) const SENDING: u64 = 3_000;
 /// What the way to an idle device may take of each command's time: a fiftieth, and so many nanoseconds at most.
 const UNSEEN: u64 = 10_000;
 /// What one launch may take beyond four times what is expected, in nanoseconds, where waiting for another device may be in it.
