@@ -54,10 +54,17 @@ pub struct DeviceSlot {
     pub busy: BusyTime,
 }
 
+/// The engine looks at the rings, or is about to.
+pub const AWAKE: u32 = 0;
+/// It sleeps until there is something to do, and has to be woken.
+pub const SLEEPS: u32 = 1;
+/// It looks again by itself, very soon.
+pub const RESTS: u32 = 2;
+
 /// Words by which the engine and those who submit work wake each other and agree on what is certain.
 #[repr(C, align(64))]
 pub struct EngineWords {
-    /// 1 while the engine sleeps; who sets it to 0 wakes it.
+    /// What the engine does: [`AWAKE`], [`RESTS`] or [`SLEEPS`]. Who makes it `AWAKE` wakes it.
     pub doorbell: Line<AtomicU32>,
     /// Ends up to this time (CLOCK_MONOTONIC nanoseconds) are certain when it has come.
     pub promised: Line<AtomicU64>,

@@ -7,7 +7,7 @@ mod layout;
 mod map;
 mod word;
 
-pub use layout::{Books, BusyTime, DeviceSlot, EngineWords, MAX_CELLS, MAX_SLOTS, Slot};
+pub use layout::{AWAKE, Books, BusyTime, DeviceSlot, EngineWords, MAX_CELLS, MAX_SLOTS, RESTS, SLEEPS, Slot};
 pub use map::SharedBooks;
 pub use word::{PageCount, PageWord};
 

@@ -28,9 +28,9 @@ pub struct Memory {
     pub(super) cells: [Cell; CELLS],
 }
 
-/// One command in the ring; see `packet`.
+/// One command in the ring; see `packet`. The last words of the third line are not used.
 #[repr(C, align(64))]
-pub struct Entry(pub(super) [AtomicU64; 16]);
+pub struct Entry(pub(super) [AtomicU64; 24]);
 
 /// What is known of the end of one command.
 #[repr(C, align(16))]

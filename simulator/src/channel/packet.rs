@@ -1,4 +1,4 @@
-//! How a command is written in the ring: sixteen words.
+//! How a command is written in the ring: seventeen words.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,6 +7,9 @@ use crate::timeline::{Kernel, Meet, Role, Work};
 
 /// Commands that one command in the ring can wait for.
 pub const MAX_AFTER: usize = 16;
+
+/// The word that says when a command was sent.
+const SENT_AT: usize = 16;
 
 /// A command in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Packet {
     pub record: (u32, u64),
     /// Tag of the record of a shared event that must have ended; 0 for none.
     pub shared_after: u64,
+    /// When it was sent, in CLOCK_MONOTONIC nanoseconds.
+    pub sent_at: u64,
 }
 
 /// What a client asks of the engine.
@@ -46,7 +51,8 @@ impl Packet {
     /// A request that waits for nothing.
     pub fn new(request: Request) -> Self {
         let (record, after) = ((0, 0), [0; MAX_AFTER]);
-        Self { request, device: 0, context: 0, stream: 0, role: Role::Free, cell: 0, after, record, shared_after: 0 }
+        let (role, shared_after, sent_at) = (Role::Free, 0, 0);
+        Self { request, device: 0, context: 0, stream: 0, role, cell: 0, after, record, shared_after, sent_at }
     }
 
     /// With another request.
@@ -96,6 +102,7 @@ impl Memory {
         put(5, pair(meet.count, packet.record.0));
         put(6, packet.record.1);
         put(7, packet.shared_after);
+        put(SENT_AT, packet.sent_at);
         for index in 0..waits.div_ceil(2) {
             put(8 + index, pair(packet.after[2 * index], packet.after[2 * index + 1]));
         }
@@ -150,12 +157,19 @@ impl Memory {
             after,
             record: (record, get(6)),
             shared_after: get(7),
+            sent_at: get(SENT_AT),
         })
+    }
+
+    /// Engine: when the command at `position` was sent, as its client says.
+    pub fn sent_at(&self, position: u64) -> u64 {
+        // Relaxed: as in `read`.
+        self.entry(position).0[SENT_AT].load(Ordering::Relaxed)
     }
 
     /// Writes any words, as a client could.
     #[cfg(test)]
-    pub fn scribble(&self, position: u64, words: [u64; 16]) {
+    pub fn scribble(&self, position: u64, words: [u64; 17]) {
         for (place, word) in self.entry(position).0.iter().zip(words) {
             // Relaxed: as in `write`.
             place.store(word, Ordering::Relaxed);
@@ -185,4 +199,4 @@ fn halves(word: u64) -> (u32, u32) {
 }
 
 /// The entry's words are plain numbers to both sides.
-const _: () = assert!(size_of::<Entry>() == 16 * size_of::<AtomicU64>());
+const _: () = assert!(size_of::<Entry>() == 24 * size_of::<AtomicU64>());

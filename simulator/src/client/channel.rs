@@ -298,7 +298,7 @@ impl Channel {
         let unknown = |cell: u32| self.memory.cell(cell).end.load(Ordering::SeqCst) == 0;
         let before = queue.and_then(|(_, before)| before);
         if !before.is_some_and(unknown) && !command.after.iter().any(|ticket| unknown(ticket.cell)) {
-            self.ring();
+            self.announce();
         }
         ticket
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Channel, Context, Inner, Ticket};
+use crate::books::{AWAKE, SLEEPS};
 use crate::channel::{CELLS, FINAL, Packet};
 use crate::client::monotonic_ns;
 use crate::futex;
@@ -41,6 +42,7 @@ impl Channel {
                 // Relaxed: nobody else knows the cell; the engine sees it by `tail`.
                 self.counts[cell].store(2, Ordering::Relaxed);
             }
+            packet.sent_at = monotonic_ns();
             self.memory.write(inner.tail, &packet);
             inner.tail += 1;
             // SeqCst: see `put`; also publishes the entry.
@@ -102,11 +104,19 @@ impl Channel {
         cell != 0 && self.counts[cell].fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Wakes the engine if it sleeps.
+    /// Has the engine see what was written, soon: at once if it sleeps.
+    pub(super) fn announce(&self) {
+        // SeqCst: as in `ring`.
+        if self.books.engine.doorbell.0.load(Ordering::SeqCst) == SLEEPS {
+            self.ring();
+        }
+    }
+
+    /// Wakes the engine if it sleeps or rests.
     pub(super) fn ring(&self) {
         let doorbell = &self.books.engine.doorbell.0;
         // SeqCst: after the move of `tail`, see `put`; the engine says that it sleeps before it looks at `tail`.
-        if doorbell.load(Ordering::SeqCst) != 0 && doorbell.swap(0, Ordering::SeqCst) != 0 {
+        if doorbell.load(Ordering::SeqCst) != AWAKE && doorbell.swap(AWAKE, Ordering::SeqCst) != AWAKE {
             futex::wake(doorbell);
         }
     }

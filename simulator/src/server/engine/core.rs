@@ -31,6 +31,8 @@ pub struct Core {
     /// Gates that stand for records that have not arrived, by tag.
     pub(super) expected: HashMap<u64, Vec<CommandId>>,
     pub(super) usage: UsageLog,
+    /// From when on nothing is foretold, as all that the devices have ends before; `u64::MAX`: it does not.
+    pub(super) quiet_from: u64,
     /// Something has changed since the engine's thread last looked, so what it knows of the next moment is old.
     pub(super) moved: bool,
     closed: bool,
@@ -101,6 +103,7 @@ impl Core {
             records: HashMap::new(),
             expected: HashMap::new(),
             usage: UsageLog::new(devices, usage_log),
+            quiet_from: u64::MAX,
             moved: false,
             closed: false,
         }
@@ -162,9 +165,13 @@ impl Core {
         self.books.engine.promised.0.store(monotonic_ns(), Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let now = monotonic_ns() + MARGIN_NS;
+        // What comes to idle devices counts from when it was sent, however late that is seen: nothing that anybody was told
+        // is changed by it.
+        let from = self.quiet_from.min(now);
+        self.settle(from);
+        self.ingest(from, now);
         self.settle(now);
         change(self);
-        self.ingest();
         self.open_gates();
         self.settle(now);
         let wake = self.foretell();
@@ -174,8 +181,13 @@ impl Core {
         wake
     }
 
+    /// Whether the devices soon have nothing to do, if nothing comes.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet_from != u64::MAX
+    }
+
     /// Lets time pass up to `now` and tells the clients what has ended for good.
-    fn settle(&mut self, now: u64) {
+    pub(super) fn settle(&mut self, now: u64) {
         loop {
             let ended = self.timeline.advance(now);
             if ended.is_empty() {

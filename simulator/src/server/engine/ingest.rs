@@ -7,22 +7,51 @@ use crate::channel::{CELLS, FINAL, Packet, Request};
 use crate::futex;
 use crate::timeline::{CommandId, ContextId, Work};
 
+/// Whether a client has written anything.
+fn has_arrivals(client: &Client) -> bool {
+    !client.broken && client.memory.pending(client.head) != Some(0)
+}
+
 /// Most contexts and streams that a client may have named.
 const MOST_NAMES: usize = 1 << 18;
 
 impl Core {
-    /// Takes in what has arrived.
-    pub(super) fn ingest(&mut self) {
+    /// Takes in what has arrived, in the order in which it was sent; it counts from then, but from no time before `from`.
+    pub(super) fn ingest(&mut self, from: u64, now: u64) {
         let slots: Vec<_> = self.clients.keys().copied().collect();
-        slots.into_iter().for_each(|slot| self.ingest_from(slot));
+        let mut arrived: Vec<_> = slots
+            .into_iter()
+            .filter_map(|slot| Some((slot, self.arrived(slot)?)).filter(|(_, end)| *end > 0))
+            .collect();
+        while let Some((at, which)) = arrived
+            .iter()
+            .enumerate()
+            .filter_map(|(which, (slot, _))| {
+                let client = self.clients.get(slot)?;
+                Some((client.memory.sent_at(client.head).clamp(from, now), which))
+            })
+            .min()
+        {
+            if at > self.timeline.now() {
+                self.settle(at);
+            }
+            let (slot, left) = &mut arrived[which];
+            *left -= 1;
+            let (slot, done) = (*slot, *left == 0);
+            if !self.take_in(slot) || done {
+                self.make_room(slot);
+                arrived.swap_remove(which);
+            }
+        }
     }
 
-    /// The last look before sleeping: whether something has come that must be dealt with now. The rest stays where it is,
-    /// as what is taken in counts from the moment up to which time has passed, and that is gone.
-    pub fn has_news(&self) -> bool {
+    /// The last look before sleeping: whether something has come that must be dealt with now; before a `rest`, whether anything
+    /// has come. What is left stays where it is, as what is taken in counts from the moment up to which time has passed, and
+    /// that is gone.
+    pub fn has_news(&self, rest: bool) -> bool {
         self.moved
             || self.gates.iter().any(|gate| self.is_opened(gate))
-            || self.clients.values().any(|client| self.rings_for(client))
+            || self.clients.values().any(|client| if rest { has_arrivals(client) } else { self.rings_for(client) })
     }
 
     fn rings_for(&self, client: &Client) -> bool {
@@ -64,26 +93,35 @@ impl Core {
             .is_some_and(|client| client.memory.cell(gate.cell).open.load(Ordering::SeqCst) != 0)
     }
 
-    fn ingest_from(&mut self, slot: usize) {
-        let Some(client) = self.clients.get_mut(&slot).filter(|client| !client.broken) else { return };
-        let Some(pending) = client.memory.pending(client.head) else { return self.give_up_on(slot) };
-        if pending == 0 {
-            return;
+    /// How many commands of a client have arrived.
+    fn arrived(&mut self, slot: usize) -> Option<u64> {
+        let client = self.clients.get(&slot).filter(|client| !client.broken)?;
+        let pending = client.memory.pending(client.head);
+        if pending.is_none() {
+            self.give_up_on(slot);
         }
-        for _ in 0..pending {
-            let Some(client) = self.clients.get_mut(&slot) else { return };
-            let packet = client.memory.read(client.head);
-            client.head += 1;
-            if packet.and_then(|packet| self.accept(slot, &packet)).is_none() {
-                return self.give_up_on(slot);
-            }
+        pending
+    }
+
+    /// Takes in a client's next command. False if that makes no sense.
+    fn take_in(&mut self, slot: usize) -> bool {
+        let Some(client) = self.clients.get_mut(&slot) else { return false };
+        let packet = client.memory.read(client.head);
+        client.head += 1;
+        let accepted = packet.and_then(|packet| self.accept(slot, &packet)).is_some();
+        if !accepted {
+            self.give_up_on(slot);
         }
-        if let Some(client) = self.clients.get(&slot) {
-            // SeqCst: before the look at the bell; a client sets the bell before it looks at `head` again.
-            client.memory.head.0.store(client.head, Ordering::SeqCst);
-            if client.memory.room_bell.0.swap(0, Ordering::SeqCst) != 0 {
-                futex::wake(&client.memory.room_bell.0);
-            }
+        accepted
+    }
+
+    /// Tells a client how far its ring was read.
+    fn make_room(&self, slot: usize) {
+        let Some(client) = self.clients.get(&slot).filter(|client| !client.broken) else { return };
+        // SeqCst: before the look at the bell; a client sets the bell before it looks at `head` again.
+        client.memory.head.0.store(client.head, Ordering::SeqCst);
+        if client.memory.room_bell.0.swap(0, Ordering::SeqCst) != 0 {
+            futex::wake(&client.memory.room_bell.0);
         }
     }
 

@@ -6,7 +6,8 @@
 //!   clock, and leaves alone everything up to there. A client reads the clock, then `promised`, then an end, and takes the end
 //!   for certain if it is not past the other two.
 //! * A client rings only if its command may change what is foretold: not if the one before it in its stream has no known end.
-//!   The engine looks at all rings once more after it has published and said that it sleeps.
+//!   The engine looks at all rings once more after it has published and said that it sleeps. While it only rests, it is rung for
+//!   by who waits for an answer.
 
 mod core;
 mod ingest;
@@ -23,16 +24,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use self::core::Core;
-use crate::books::SharedBooks;
+use crate::books::{AWAKE, RESTS, SLEEPS, SharedBooks};
 use crate::channel::SharedMemory;
 use crate::client::monotonic_ns;
 use crate::device::Description;
 use crate::futex;
 use crate::server::engine::usage::Who;
 
-/// Shortest time from one pass to the next, in nanoseconds: what a device takes to fetch a command that comes behind another,
-/// and a bound on what a client that launches without end costs.
-const REST_NS: u64 = 2_000;
+/// Time between two looks at the rings while the engine rests, in nanoseconds.
+const REST_NS: u64 = 20_000;
+/// So long after the last command it looks by itself if the devices have little to do, in nanoseconds: a client need not ring
+/// for each, as a doorbell is a store to a real device, and a system call here.
+const AWAKE_NS: u64 = 1_000_000;
 
 /// The engine of all devices of a simulation. Dropping it ends everything that runs.
 pub struct Engine {
@@ -97,32 +100,40 @@ impl Shared {
     fn run(&self) {
         hurry();
         let doorbell = &self.books.engine.doorbell.0;
-        let mut called = true;
+        let mut awake_until = 0;
         loop {
             let mut core = self.lock();
             let Some(wake) = core.pass() else { return };
             core.moved = false;
-            if called {
-                drop(core);
-                // Nobody rings meanwhile; what has come is seen below.
-                futex::wait(doorbell, 0, monotonic_ns() + REST_NS);
-                core = self.lock();
-            }
-            // SeqCst: said before the last look at the rings; a client moves its ring before it looks here.
-            doorbell.store(1, Ordering::SeqCst);
-            let news = core.has_news();
+            let quiet = core.is_quiet();
             drop(core);
-            if !news {
-                futex::wait(doorbell, 1, wake);
+            let mut now = monotonic_ns();
+            loop {
+                let rests = quiet && now < awake_until;
+                // SeqCst: said before the last look at the rings; a client moves its ring before it looks here.
+                doorbell.store(if rests { RESTS } else { SLEEPS }, Ordering::SeqCst);
+                let news = self.lock().has_news(rests);
+                if !news && rests {
+                    futex::wait(doorbell, RESTS, wake.min(now + REST_NS));
+                } else if !news {
+                    futex::wait(doorbell, SLEEPS, wake);
+                }
+                // Relaxed: until it says otherwise again, the rings are looked at anyway.
+                let called = doorbell.swap(AWAKE, Ordering::Relaxed) == AWAKE || news;
+                now = monotonic_ns();
+                if called {
+                    awake_until = now + AWAKE_NS;
+                }
+                if called || now >= wake {
+                    break;
+                }
             }
-            // Relaxed: until it is 1 again, the rings are looked at anyway.
-            called = doorbell.swap(0, Ordering::Relaxed) == 0 || news;
         }
     }
 
     fn ring(&self) {
         // SeqCst: as a client does.
-        self.books.engine.doorbell.0.store(0, Ordering::SeqCst);
+        self.books.engine.doorbell.0.store(AWAKE, Ordering::SeqCst);
         futex::wake(&self.books.engine.doorbell.0);
     }
 }

@@ -99,6 +99,8 @@ impl Core {
             }
         }
         self.publish_usage(&prediction);
+        let quiet = prediction.next == FOREVER && self.all_stop(&prediction);
+        self.quiet_from = if quiet { prediction.ended.last().map_or(now, |last| last.at.max(now)) } else { u64::MAX };
         wake.min(next_look(now, &prediction))
     }
 }

@@ -29,6 +29,38 @@ fn send(memory: &SharedMemory, packet: &Packet) {
     memory.tail.0.store(tail + 1, Ordering::SeqCst);
 }
 
+/// A kernel for a stream of the first context.
+fn kernel(stream: u32, ns: u64, sent_at: u64) -> Packet {
+    let kernel = Kernel { ns, width: 1, jitter_percent: 0, meet: None };
+    Packet { context: 1, stream, cell: stream, sent_at, ..Packet::new(Request::Run(kernel.into())) }
+}
+
+/// The engine's thread may come to it whenever it likes.
+#[test]
+fn what_comes_to_an_idle_device_counts_from_when_it_was_sent() {
+    const MS: u64 = 1_000_000;
+    let mut core = core();
+    let memory = join(&mut core, 0);
+    let end = |stream: u32| memory.cell(stream).end.load(Ordering::Relaxed) & !FINAL;
+    core.pass();
+    let quiet = monotonic_ns();
+    while monotonic_ns() < quiet + 20 * MS {}
+    send(&memory, &kernel(1, MS, quiet + 2 * MS));
+    send(&memory, &kernel(2, 0, quiet + 10 * MS));
+    send(&memory, &kernel(3, 60_000 * MS, quiet + 15 * MS));
+    core.pass();
+    assert_eq!((end(1), end(2)), (quiet + 3 * MS, quiet + 10 * MS));
+    // The third one computes now, as everybody was told: what comes counts from now on, whatever it says.
+    send(&memory, &kernel(4, 0, u64::MAX));
+    send(&memory, &kernel(5, 0, quiet + 16 * MS));
+    let before = monotonic_ns();
+    core.pass();
+    for stream in [4, 5] {
+        assert!((before..=monotonic_ns() + MS).contains(&end(stream)), "{} of {before}", end(stream));
+    }
+    core.close();
+}
+
 /// Numbers that are mostly small, so that they often name what exists.
 fn number() -> impl Strategy<Value = u32> {
     prop_oneof![8 => 0..4u32, 1 => any::<u32>()]
@@ -55,10 +87,12 @@ fn packet() -> impl Strategy<Value = Packet> {
     let tag = prop_oneof![Just(0), (0..3u64, 0..3u64).prop_map(|(serial, n)| FINAL | serial << 32 | n), any::<u64>()];
     let names = (prop_oneof![9 => 0..2u8, 1 => any::<u8>()], number(), number(), number(), role);
     let waits = prop::collection::vec(number(), MAX_AFTER);
-    (request, names, waits, (number(), tag.clone()), tag).prop_map(|(request, names, waits, record, shared_after)| {
+    let sent_at = prop_oneof![Just(0), 0..=1_000_000u64, any::<u64>()];
+    let tags = ((number(), tag.clone()), tag, sent_at);
+    (request, names, waits, tags).prop_map(|(request, names, waits, (record, shared_after, sent_at))| {
         let (device, context, stream, cell, role) = names;
         let after = waits.try_into().expect("as many as there are places");
-        Packet { request, device, context, stream, role, cell, after, record, shared_after }
+        Packet { request, device, context, stream, role, cell, after, record, shared_after, sent_at }
     })
 }
 
@@ -70,7 +104,7 @@ proptest! {
         let memory = join(&mut core, 0);
         for part in packets.chunks(7) {
             part.iter().for_each(|packet| send(&memory, packet));
-            core.has_news();
+            core.has_news(false);
             core.pass();
         }
         core.remove(0);
@@ -84,17 +118,17 @@ proptest! {
 
     /// Bytes that are no commands, and positions that are none.
     #[test]
-    fn bytes_that_make_no_sense_end_the_client_alone(words in any::<[u64; 16]>(), tail in any::<u64>()) {
+    fn bytes_that_make_no_sense_end_the_client_alone(words in any::<[u64; 17]>(), tail in any::<u64>()) {
         let mut core = core();
         let (memory, other) = (join(&mut core, 0), join(&mut core, 1));
         memory.scribble(0, words);
         memory.tail.0.store(tail, Ordering::SeqCst);
         send(&other, &Packet { context: 1, stream: 1, cell: 1, ..Packet::new(Request::Run(Work::Marker)) });
-        core.has_news();
+        core.has_news(false);
         core.pass();
         prop_assert!(other.cell(1).end.load(Ordering::Relaxed) & FINAL != 0);
         // As the engine's thread does after its own pass: it can sleep.
         core.moved = false;
-        prop_assert!(!core.has_news());
+        prop_assert!(!core.has_news(false));
     }
 }

@@ -132,6 +132,15 @@ impl Core {
         }
     }
 
+    /// Whether the end of all that computes now is foretold.
+    pub(super) fn all_stop(&self, prediction: &Prediction) -> bool {
+        (0..self.usage.devices()).all(|device| {
+            self.timeline.computing(device).is_none_or(|(context, _)| {
+                prediction.usage.iter().any(|part| part.device == device && part.context == context)
+            })
+        })
+    }
+
     /// Puts the sums into the books, and lets the figures of those grow who compute now, until they stop.
     pub(super) fn publish_usage(&mut self, prediction: &Prediction) {
         let log = &mut self.usage;
