@@ -12,8 +12,8 @@ use core::arch::global_asm;
 const FORCED_BIT: u32 = 3;
 /// `_URC_CONTINUE_UNWIND`: there is nothing to do in this frame.
 const GO_ON: u32 = 8;
-/// The class of Rust's own panics, high and low half.
-const RUST: [u32; 2] = [u32::from_be_bytes(*b"MOZ\0"), u32::from_be_bytes(*b"RUST")];
+/// The class of Rust's own panics, high and low half: eight bytes in the order of memory (`panic_unwind/src/gcc.rs` of Rust 1.95).
+const RUST: [u32; 2] = [u32::from_ne_bytes(*b"RUST"), u32::from_ne_bytes(*b"MOZ\0")];
 
 // Arguments: edi version, esi actions, rdx class, rcx exception, r8 context. "R" keeps the section, which nothing calls.
 #[cfg(target_arch = "x86_64")]

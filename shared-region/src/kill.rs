@@ -1,4 +1,5 @@
-//! Numbered points at which a test ends or stops the process: `HAMI_KILL_POINT=POINT[@PASS][=KILL|STOP]`.
+//! Numbered points at which a test ends or stops the process, or has our code panic:
+//! `HAMI_KILL_POINT=POINT[@PASS][=KILL|STOP|PANIC]`.
 //!
 //! `PASS` counts from 0, over all threads; without it the first pass is meant, without a signal SIGKILL.
 // UNSAFETY: kill(2) has no safe wrapper here.
@@ -15,15 +16,17 @@ const VARIABLE: &str = "HAMI_KILL_POINT";
 struct Target {
     point: u32,
     pass: u64,
-    signal: libc::c_int,
+    /// `None`: a panic.
+    signal: Option<libc::c_int>,
 }
 
 fn parse(text: &str) -> Option<Target> {
     let (place, signal) = text.split_once('=').unwrap_or((text, "KILL"));
     let (point, pass) = place.split_once('@').unwrap_or((place, "0"));
     let signal = match signal {
-        "KILL" => libc::SIGKILL,
-        "STOP" => libc::SIGSTOP,
+        "KILL" => Some(libc::SIGKILL),
+        "STOP" => Some(libc::SIGSTOP),
+        "PANIC" => None,
         _ => return None,
     };
     Some(Target { point: point.parse().ok()?, pass: pass.parse().ok()?, signal })
@@ -35,7 +38,7 @@ fn target() -> Option<&'static Target> {
         let text = std::env::var(VARIABLE).ok()?;
         let target = parse(&text);
         if target.is_none() {
-            eprintln!("{VARIABLE}={text}: accepted is POINT[@PASS][=KILL|STOP], with numbers");
+            eprintln!("{VARIABLE}={text}: accepted is POINT[@PASS][=KILL|STOP|PANIC], with numbers");
         }
         target
     };
@@ -49,8 +52,9 @@ pub(crate) fn at(point: u32) {
     if let Some(target) = target().filter(|target| target.point == point)
         && PASSES.fetch_add(1, Ordering::Relaxed) == target.pass
     {
+        let Some(signal) = target.signal else { panic!("{VARIABLE} asks for it") };
         // SAFETY: a signal to this very process, which only a test asks for.
-        unsafe { libc::kill(libc::getpid(), target.signal) };
+        unsafe { libc::kill(libc::getpid(), signal) };
     }
 }
 
@@ -61,9 +65,10 @@ mod tests {
     #[test]
     fn points_as_people_write_them() {
         let target = |point, pass, signal| Some(Target { point, pass, signal });
-        assert_eq!(parse("3"), target(3, 0, libc::SIGKILL));
-        assert_eq!(parse("12@40"), target(12, 40, libc::SIGKILL));
-        assert_eq!(parse("7@1=STOP"), target(7, 1, libc::SIGSTOP));
+        assert_eq!(parse("3"), target(3, 0, Some(libc::SIGKILL)));
+        assert_eq!(parse("12@40"), target(12, 40, Some(libc::SIGKILL)));
+        assert_eq!(parse("7@1=STOP"), target(7, 1, Some(libc::SIGSTOP)));
+        assert_eq!(parse("20=PANIC"), target(20, 0, None));
         for text in ["", "x", "1@", "@1", "1=TERM", "1@2@3", "-1"] {
             assert_eq!(parse(text), None, "{text}");
         }
