@@ -130,7 +130,7 @@ pub(crate) fn interrupt(queue: Queue, send: impl FnOnce() -> CUresult) -> CUresu
         return send();
     }
     let Some(mut inside) = Inside::enter() else { return send() };
-    guard::bookkeeping(|| gate::interrupted(inside.compute(), queue.named()));
+    guard::locked_bookkeeping(|| gate::interrupted(inside.compute(), queue.named()));
     inside.driver(send)
 }
 
@@ -142,9 +142,9 @@ pub(crate) fn wait(queue: Queue, send: impl FnOnce() -> CUresult) -> CUresult {
     }
     let Some(tenant) = tenant() else { return send() };
     let Some(mut inside) = Inside::enter() else { return send() };
-    guard::bookkeeping(|| gate::interrupted(inside.compute(), queue.named()));
+    guard::locked_bookkeeping(|| gate::interrupted(inside.compute(), queue.named()));
     let result = inside.driver(send);
-    guard::bookkeeping(|| gate::waits(tenant, inside.compute(), queue.named()));
+    guard::locked_bookkeeping(|| gate::waits(tenant, inside.compute(), queue.named()));
     result
 }
 
@@ -178,10 +178,10 @@ fn gated(
         return inside.driver(send);
     }
     let mut after = None;
-    guard::bookkeeping(|| after = gate::before(tenant, inside.compute(), launch, command));
+    guard::locked_bookkeeping(|| after = gate::before(tenant, inside.compute(), launch, command));
     let result = inside.driver(send);
     if let Some(after) = after {
-        guard::bookkeeping(|| gate::after(after));
+        guard::locked_bookkeeping(|| gate::after(after));
     }
     result
 }
@@ -197,14 +197,14 @@ pub(crate) fn finished() {
     if WORD.load(Ordering::Relaxed) & CAPTURES == 0
         && let Some(gate) = Gate::existing()
     {
-        gate.finished();
+        guard::locked_bookkeeping(|| gate.finished());
     }
 }
 
 /// Before a stream goes.
 pub(crate) fn stream_destroyed(inside: &Inside, handle: CUstream) {
     if is_measuring() {
-        gate::stream_destroyed(inside.compute(), handle as usize);
+        guard::locked_bookkeeping(|| gate::stream_destroyed(inside.compute(), handle as usize));
         end_grants();
     }
 }
@@ -212,12 +212,20 @@ pub(crate) fn stream_destroyed(inside: &Inside, handle: CUstream) {
 /// Before a context goes: what was recorded in it is forgotten.
 pub(crate) fn context_destroyed(context: usize) {
     if let Some(gate) = Gate::existing() {
-        gate.context_destroyed(context);
+        guard::locked_bookkeeping(|| gate.context_destroyed(context));
         end_grants();
     }
 }
 
-/// An executable graph is gone or was changed: its cost is learnt anew.
+/// An executable graph was changed: its cost is measured anew.
+pub(crate) fn graph_exec_changed(exec: usize) {
+    if let Some(gate) = Gate::existing() {
+        guard::locked_bookkeeping(|| gate.doubt(Command::Graph { exec }));
+        end_grants();
+    }
+}
+
+/// An executable graph is gone.
 pub(crate) fn graph_exec_destroyed(exec: usize) {
     if let Some(gate) = Gate::existing() {
         gate.forget(Command::Graph { exec });

@@ -1,8 +1,9 @@
-//! The panic fence, the depth guard and errno: what makes a hook harmless to the program it stands in.
+//! The panic fence, the depth guard, errno and cancellation: what makes a hook harmless to the program it stands in.
 // UNSAFETY: errno and the thread's own state are reached through pointers, looked up once per call.
 #![expect(unsafe_code)]
 
 use core::cell::Cell;
+use core::ffi::c_int;
 use core::ptr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -43,6 +44,30 @@ pub(crate) fn bookkeeping(work: impl FnOnce()) {
     let _failed = catch_unwind(AssertUnwindSafe(work));
 }
 
+unsafe extern "C" {
+    /// `pthread_setcancelstate(3)`.
+    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+}
+/// `PTHREAD_CANCEL_DISABLE` of pthread.h (glibc and musl alike).
+const CANCEL_DISABLE: c_int = 1;
+
+/// Runs work of ours in which the calling thread is not cancelled: it may hold a lock where the C library would end it, and
+/// nothing of ours is unwound then. It is cancelled later, where the driver's own function would let it be.
+pub(crate) fn uncancelled<R>(work: impl FnOnce() -> R) -> R {
+    let mut before: c_int = 0;
+    // SAFETY: a flag of the calling thread; writes one number of ours.
+    unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) };
+    let result = work();
+    // SAFETY: the state that the thread had.
+    unsafe { pthread_setcancelstate(before, ptr::null_mut()) };
+    result
+}
+
+/// Bookkeeping that takes locks and may come to the C library under them.
+pub(crate) fn locked_bookkeeping(work: impl FnOnce()) {
+    uncancelled(|| bookkeeping(work));
+}
+
 /// Runs work of ours outside any stay in a hook, and leaves errno as the program had it.
 pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: the C library's pointer to this thread's errno, valid for the thread's life.
@@ -50,7 +75,7 @@ pub(crate) fn keeping_errno<R>(work: impl FnOnce() -> R) -> R {
         let errno = libc::__errno_location();
         (errno, *errno)
     };
-    let result = work();
+    let result = uncancelled(work);
     // SAFETY: as above.
     unsafe { *errno = before };
     result

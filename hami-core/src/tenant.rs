@@ -222,7 +222,7 @@ impl Tenant {
     /// The region, opened at the first need. A failure is said once, and tried again at the next need.
     #[inline]
     pub(crate) fn region(&self) -> Option<&Region> {
-        self.region.get().or_else(|| self.open_region())
+        self.region.get().or_else(|| guard::uncancelled(|| self.open_region()))
     }
 
     #[cold]

@@ -7,14 +7,14 @@
 
 /// What it hears of beside launches.
 mod beside;
+/// Contexts of streams.
+mod context;
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ffi_headers::cuda::{
-    CU_STREAM_CAPTURE_STATUS_NONE, CUDA_SUCCESS, CUcontext, CUdevice, CUstream, CUstreamCaptureStatus,
-};
+use ffi_headers::cuda::{CU_STREAM_CAPTURE_STATUS_NONE, CUDA_SUCCESS, CUdevice, CUstream, CUstreamCaptureStatus};
 use shared_region::bucket::Bucket;
 use shared_region::clock;
 
@@ -22,7 +22,7 @@ use super::events::{self, Event, Events};
 use super::learner::{Expected, Key};
 use super::pace::{Account, FIRST_GRANT, OWN_MARK, Pace, Rules, Step, Visit};
 use super::spans::{Behind, Put, Sent, StreamId};
-use super::thread::{Flushed, Launch, Thread};
+use super::thread::{Flushed, Launch, Thread, Told};
 use super::turns::{AtDevice, Seating, Waiting};
 use super::{CAPTURES, Command, MODE, ON, SEVERAL, WORD};
 use crate::books::AddressMap;
@@ -30,6 +30,8 @@ use crate::tenant::{self, Quota, Tenant};
 use crate::vendor;
 
 pub(super) use beside::{interrupted, stream_destroyed, waits};
+use context::Entered;
+pub(super) use context::current_context;
 
 /// How long after its last use a device counts as used by this process, in nanoseconds.
 const IN_USE: u64 = 1_000_000_000;
@@ -160,6 +162,10 @@ impl Gate {
         self.lock().devices.iter_mut().for_each(|device| device.pace.learner.forget(command.key()));
     }
 
+    pub(super) fn doubt(&self, command: Command) {
+        self.lock().devices.iter_mut().for_each(|device| device.pace.learner.doubt(command.key()));
+    }
+
     pub(super) fn forget_functions(&self) {
         self.lock().devices.iter_mut().for_each(|device| device.pace.learner.forget_functions());
     }
@@ -196,15 +202,6 @@ impl Gate {
         };
         self.lock().devices.get(place)?.quota.share().gated.then_some(place)
     }
-}
-
-/// The calling thread's context, if it has one.
-#[inline]
-pub(super) fn current_context() -> Option<usize> {
-    let mut context: CUcontext = ptr::null_mut();
-    // SAFETY: writes one handle of ours.
-    let answer = unsafe { vendor::ctx_get_current(&raw mut context) };
-    (answer == CUDA_SUCCESS && !context.is_null()).then_some(context as usize)
 }
 
 /// Whether what goes into a stream goes into a graph. Who cannot tell says yes: such a stream is left alone.
@@ -249,7 +246,8 @@ struct Passage {
 /// Before a command is sent that no grant covers: waits until it may be. Answers what to do afterwards.
 #[cold]
 pub(super) fn before(tenant: &'static Tenant, thread: &Thread, launch: Launch, command: Command) -> Option<After> {
-    let context = current_context()?;
+    let entered = Entered::of(launch.handle)?;
+    let context = entered.context;
     let measures = launch.word & CAPTURES == 0;
     if !measures && is_captured(launch.handle) {
         return None;
@@ -258,7 +256,7 @@ pub(super) fn before(tenant: &'static Tenant, thread: &Thread, launch: Launch, c
     let Some(place) = gate.place(tenant, context) else {
         let _elsewhere = thread.flush(launch.handle);
         // Until a limit changes nothing has to be asked here.
-        thread.allow(launch, context, (0, 0), Some(0), (u64::MAX, u32::MAX));
+        thread.allow(launch, context, Told::NOTHING, Some(0), (u64::MAX, u32::MAX));
         return None;
     };
     let stream = thread.id(context, launch.handle);
@@ -269,6 +267,7 @@ pub(super) fn before(tenant: &'static Tenant, thread: &Thread, launch: Launch, c
 /// After it was sent: puts a mark behind it.
 pub(super) fn after(after: After) {
     let After { gate, place, stream, since } = after;
+    let Some(_entered) = Entered::again(stream.context) else { return };
     let state = gate.lock();
     if WORD.load(Ordering::Relaxed) & CAPTURES == 0 {
         drop(mark(gate, state, (place, stream), Behind::Command { since }));
@@ -374,7 +373,7 @@ impl Passage {
         // Often only this command's cost is not known to this thread.
         let pace = &mut state.devices.get_mut(place)?.pace;
         let expected = pace.learner.expect(self.command);
-        let told = (place + 1, pace.learner.version());
+        let told = Told::new(place, pace.learner.version());
         if !expected.wanted && thread.spend_at(launch, stream.context, told, expected.cost) {
             return None;
         }
@@ -387,6 +386,9 @@ impl Passage {
         let (mut state, expected) = self.wait(state, &mut visit)?;
 
         let now = clock::now();
+        let Expected { cost, wanted, .. } = expected;
+        // In the hold of the lock that said yes: who asks next finds it charged.
+        state.with(place, now, |pace, _, rules, account, turns| pace.reserve(now, cost, 1, (rules, account, turns)))?;
         let device = state.devices.get_mut(place)?;
         device.last_used = now;
         device.pace.spans.clips = self.tenant.region().is_some_and(|region| region.devices_known() > 1);
@@ -398,15 +400,14 @@ impl Passage {
         if measures && device.pace.spans.needs_mark(stream) {
             state = mark(gate, state, (place, stream), Behind::Anything);
         }
-        let Expected { cost, wanted, .. } = expected;
-        state.charge(place, stream, Sent { cost, launches: 1, key, known: !wanted }, now);
+        state.devices.get_mut(place)?.pace.sent(stream, Sent { cost, launches: 1, key, known: !wanted });
         let owes = state.with(place, now, |pace, _, rules, account, _| pace.owes(now, rules, account))?;
         if owes {
             // What was granted before, to this thread for other streams and to others, would be more debt.
             super::end_grants();
         }
         let pace = &state.devices.get(place)?.pace;
-        let told = (place + 1, pace.learner.version());
+        let told = Told::new(place, pace.learner.version());
         // Whether a device in debt is at work is what the process's others go by.
         let own_mark = wanted || cost >= OWN_MARK || (owes && state.devices.len() > 1);
         let ramp = if visit.waited || ramp == 0 { FIRST_GRANT } else { ramp.saturating_mul(2) };

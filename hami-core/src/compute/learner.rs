@@ -113,7 +113,7 @@ pub(super) struct Sample {
 pub(super) enum Source {
     /// A stream that was never empty: nothing.
     Gapless,
-    /// A stream that was empty before: the way to the device.
+    /// A stream that was empty before: the way to the device. Or a turn that was mostly over: a part of another's.
     FromIdle,
     /// The same, where the bounds lie so far apart that only what is outside of them is news.
     Open,
@@ -239,6 +239,14 @@ impl Learner {
     /// What is known of this command is no longer true.
     pub(super) fn forget(&mut self, key: Key) {
         if self.known.remove(&key.0).is_some() {
+            self.version += 1;
+        }
+    }
+
+    /// The command was changed, mostly into its like: what is known stands until it is measured again.
+    pub(super) fn doubt(&mut self, key: Key) {
+        if let Some(known) = self.known.get_mut(&key.0).filter(|known| known.samples > 0) {
+            (known.samples, known.exact, known.idle_starts) = (1, 0, BETTER);
             self.version += 1;
         }
     }

@@ -1,10 +1,10 @@
 //! Whether the next command may go: the cap, the turn, and what is on its way. Knows no clock and no driver.
 
 use shared_region::share::Policy;
-use shared_region::turns::MAX_LEASE;
+use shared_region::turns::{MAX_LEASE, SLICE};
 
 use super::learner::{Expected, Key, Learner, UNMEASURED};
-use super::spans::{Claim, Look, Measured, Put, Sent, Spans, StreamId};
+use super::spans::{Claim, Held, Look, Measured, Put, Sent, Spans, StreamId};
 
 /// Most device-time on its way at once, in nanoseconds, where nobody else uses the device.
 pub(super) const IN_FLIGHT: u64 = 10_000_000;
@@ -89,6 +89,8 @@ pub(super) trait Turns {
     fn calls(&mut self) -> u32;
     /// More is to come, which the device will have finished at `end`. False: the turn is not ours.
     fn extend(&mut self, now: u64, end: u64) -> bool;
+    /// Whether nobody else has taken the turn since it was ours.
+    fn holds(&mut self, now: u64) -> bool;
     /// Nothing more comes in this turn.
     fn close(&mut self, now: u64, end: u64);
     /// Does not want it any more.
@@ -146,6 +148,10 @@ pub(super) struct Pace<E> {
     busy_since: u64,
     /// Device-time left in the turn that this process has.
     turn: Option<i64>,
+    /// The last turn, as long as it was to last.
+    held: Option<Held>,
+    /// What is charged and about to be sent: device-time and commands.
+    reserved: (u64, u32),
     /// Whether it waits for one.
     wants: bool,
     rivals: Rivals,
@@ -167,6 +173,8 @@ impl<E> Default for Pace<E> {
             learner: Learner::default(),
             busy_since: 0,
             turn: None,
+            held: None,
+            reserved: (0, 0),
             wants: false,
             rivals: Rivals::default(),
             calls: None,
@@ -188,17 +196,40 @@ impl<E: Copy> Pace<E> {
         account: &impl Account,
         turns: &mut T,
     ) {
-        if sent.launches == 0 {
-            return;
+        if sent.launches > 0 {
+            self.reserve(now, sent.cost, sent.launches, (rules, account, turns));
+            self.sent(stream, sent);
         }
-        if self.spans.in_flight() + self.spans.open_cost() == 0 {
+    }
+
+    /// Charges what is about to be sent, before anybody else is asked whether more may be. [`Self::sent`] follows.
+    pub(super) fn reserve<T: Turns>(
+        &mut self,
+        now: u64,
+        cost: u64,
+        launches: u32,
+        (rules, account, turns): (Rules, &impl Account, &mut T),
+    ) {
+        if self.on_its_way() == 0 {
             self.busy_since = self.busy_since.max(now);
         }
-        self.spans.sent(stream, sent);
-        self.book(now, sent.cost as i64, rules, account, turns);
+        self.reserved = (self.reserved.0 + cost, self.reserved.1 + launches);
+        self.book(now, cost as i64, rules, account, turns);
         if let Some(left) = &mut self.turn {
-            *left = left.saturating_sub(sent.cost as i64);
+            *left = left.saturating_sub(cost as i64);
         }
+    }
+
+    /// What was reserved goes into a stream.
+    pub(super) fn sent(&mut self, stream: StreamId, sent: Sent) {
+        let (cost, commands) = self.reserved;
+        self.reserved = (cost.saturating_sub(sent.cost), commands.saturating_sub(sent.launches));
+        self.spans.sent(stream, sent);
+    }
+
+    /// Device-time in nanoseconds that is expected of all that was sent or is about to be.
+    fn on_its_way(&self) -> u64 {
+        self.spans.in_flight() + self.spans.open_cost() + self.reserved.0
     }
 
     fn book<T: Turns>(&self, now: u64, cost: i64, rules: Rules, account: &impl Account, turns: &mut T) {
@@ -221,9 +252,14 @@ impl<E: Copy> Pace<E> {
         mut done: impl FnMut(usize, E),
     ) {
         let mut correction = 0_i64;
+        if let Some(held) = &mut self.held
+            && turns.holds(now)
+        {
+            held.until = held.until.max(now);
+        }
         let learner = core::cell::RefCell::new(&mut self.learner);
         let progress = self.spans.harvest(
-            (own, turns.calls(), self.closed.unwrap_or(0)),
+            (own, turns.calls(), self.closed.unwrap_or(0), self.held),
             look,
             |context, event, measured: Option<Measured>| {
                 done(context, event);
@@ -244,6 +280,10 @@ impl<E: Copy> Pace<E> {
             if self.spans.in_flight() == 0 {
                 self.late = self.behind.take().unwrap_or(0).min(LATEST);
                 self.closed = None;
+                // It may have been done long before that: then others need not wait any longer.
+                if self.turn.is_none() && self.on_its_way() == 0 {
+                    turns.close(now, now);
+                }
             }
         }
         self.book(now, correction, rules, account, turns);
@@ -251,7 +291,7 @@ impl<E: Copy> Pace<E> {
 
     /// When the device will have finished all that this process has sent, by what it is expected to take.
     pub(super) fn end(&self, now: u64) -> u64 {
-        (self.busy_since + self.spans.in_flight() + self.spans.open_cost()).max(now)
+        (self.busy_since + self.on_its_way()).max(now)
     }
 
     /// A mark was put into a stream.
@@ -313,7 +353,7 @@ impl<E: Copy> Pace<E> {
             visit.waited = true;
             return Step::Sleep(until.min(now + LONGEST_SLEEP));
         }
-        if let Some(waiting) = self.take_turn(now, expected.cost, turns) {
+        if let Some(waiting) = self.take_turn(now, expected, turns) {
             visit.waited = true;
             return Step::Turn(waiting);
         }
@@ -340,9 +380,18 @@ impl<E: Copy> Pace<E> {
 
     /// Nothing more comes in this turn.
     fn close<T: Turns>(&mut self, now: u64, turns: &mut T) {
-        let end = self.end(now);
-        self.closed = Some(end);
-        turns.close(now, end + self.late);
+        let end = self.end(now) + self.late;
+        self.closed = Some(end - self.late);
+        turns.close(now, end);
+        self.hold(end);
+    }
+
+    /// The turn is ours until this time, unless somebody goes first who may take it away.
+    fn hold(&mut self, end: u64) {
+        let higher = self.rivals.higher;
+        if let Some(held) = self.held.as_mut().filter(|_| !higher) {
+            held.until = end.min(held.since + MAX_LEASE);
+        }
     }
 
     /// Whether the tenant is in debt: then nothing more may be granted.
@@ -393,19 +442,20 @@ impl<E: Copy> Pace<E> {
             Rivals { present: true, .. } => IN_FLIGHT_AMONG_OTHERS,
             _ => IN_FLIGHT,
         };
-        let in_flight = self.spans.in_flight();
+        let in_flight = self.spans.in_flight() + self.reserved.0;
+        let commands = self.spans.commands() + self.reserved.1;
         // Two commands, however long they are, keep the device from running dry between them. But among others the second one
         // would run on in their turns: if it is long, it comes when the first is about to end.
         let long = self.rivals.higher || in_flight + expected.cost > LONG_AMONG_OTHERS;
         let always = if self.rivals.present && long { 1 } else { 2 };
         let end = self.end(now);
-        let ending = end - now <= EARLY && self.spans.commands() == 1;
-        if self.spans.commands() < always || in_flight + expected.cost <= most || ending {
+        let ending = end - now <= EARLY && commands == 1;
+        if commands < always || in_flight + expected.cost <= most || ending {
             return None;
         }
         // The middle is waited for, not the end: the device goes on meanwhile. Then the end of the command that is under way
         // there: nothing changes before.
-        let until = match self.spans.commands() {
+        let until = match commands {
             1 => end.saturating_sub(EARLY),
             commands => {
                 let each = (in_flight / u64::from(commands)).max(1);
@@ -419,17 +469,22 @@ impl<E: Copy> Pace<E> {
             self.spans.stall(since);
             return None;
         }
-        Some(if until > now { until } else { visit.nap(now) }.min(deadline))
+        // What was charged by a guess is mostly done long before.
+        let until = if until > now && !self.spans.guessed() { until } else { visit.nap(now) };
+        Some(until.min(deadline))
     }
 
-    /// Takes the turn or keeps it, for what is on its way and a command of such a cost; answers what to wait for otherwise.
-    fn take_turn<T: Turns>(&mut self, now: u64, cost: u64, turns: &mut T) -> Option<T::Waiting> {
+    /// Takes the turn or keeps it, for what is on its way and a command of which this is expected; answers what to wait for otherwise.
+    fn take_turn<T: Turns>(&mut self, now: u64, expected: Expected, turns: &mut T) -> Option<T::Waiting> {
         self.calls = Some(turns.calls()); // before the look: who comes in between makes a difference later
         self.rivals = turns.rivals(now);
-        let end = self.end(now) + cost;
+        // For what nobody knows others are kept away no longer than for a turn.
+        let next = if expected.unmeasured.is_some() { expected.cost.min(SLICE) } else { expected.cost };
+        let end = self.end(now) + next + self.late;
         if let Some(left) = self.turn {
             if left > 0 || !self.rivals.waiting {
-                if turns.extend(now, end + self.late) {
+                if turns.extend(now, end) {
+                    self.hold(end);
                     return None;
                 }
             } else {
@@ -442,8 +497,11 @@ impl<E: Copy> Pace<E> {
         match answer {
             Answer::Taken(slice) => {
                 self.turn = Some(slice as i64);
+                self.held = Some(Held { since: now, until: now });
                 // It may be the only one to come for a while.
-                let _ours = turns.extend(now, end + self.late);
+                if turns.extend(now, end) {
+                    self.hold(end);
+                }
                 None
             }
             Answer::Wait(waiting) => Some(waiting),

@@ -8,7 +8,7 @@ use shared_region::bucket::{DEPTH, FRESH, Paid};
 use super::*;
 use crate::compute::Command;
 use crate::compute::spans::Behind;
-use crate::compute::thread::{Flushed, Launch, Thread};
+use crate::compute::thread::{Flushed, Launch, Thread, Told};
 
 const STREAM: StreamId = StreamId { context: 1, handle: 16, thread: 0 };
 const KERNEL: Command = Command::Kernel { function: 0x7000, blocks: 528 };
@@ -44,6 +44,9 @@ impl Turns for Alone {
         Answer::Taken(4_000_000)
     }
     fn extend(&mut self, _now: u64, _end: u64) -> bool {
+        true
+    }
+    fn holds(&mut self, _now: u64) -> bool {
         true
     }
     fn close(&mut self, _now: u64, _end: u64) {}
@@ -150,7 +153,13 @@ impl World {
         let ramp = if visit.waited || ramp == 0 { FIRST_GRANT } else { ramp.saturating_mul(2) };
         let own_mark = wanted || cost >= OWN_MARK;
         let grant = if own_mark || owes { (0, 0) } else { self.pace.grant(ramp) };
-        self.thread.allow(launch, STREAM.context, (1, self.pace.learner.version()), (!wanted).then_some(cost), grant);
+        self.thread.allow(
+            launch,
+            STREAM.context,
+            Told::new(0, self.pace.learner.version()),
+            (!wanted).then_some(cost),
+            grant,
+        );
         let since = self.now;
         self.send();
         if own_mark || (gaps && self.thread.one_in(4)) {

@@ -3,23 +3,24 @@
 //! A **mark** is an event of ours in a stream; a **span** is what lies between one mark of a stream and the next. Spans of
 //! streams that run side by side overlap: each is charged what it adds to their union. Knows no clock and no driver.
 
+/// What a span took.
+mod measure;
+
 use std::collections::VecDeque;
 
-use shared_region::turns::MAX_LEASE;
-
-use super::learner::{Key, Sample, Source};
+use super::learner::{Key, Sample};
 
 /// Most streams that are followed at once; beyond, the one that was longest unused is given up.
 const MOST_STREAMS: usize = 256;
+/// Most marks in a stream behind what may wait for the program: a stream of the driver's holds some 1024 commands.
+const MOST_MARKS: u32 = 64;
 /// Most streams whose marks one look asks for: all of them, or some that wait for the program would hide the others.
 const LOOKS: usize = MOST_STREAMS;
 /// What sending a command is taken to need at most before the device can have it, in nanoseconds. One that takes longer may have
 /// been waiting for the command's end.
 pub(super) const SENDING: u64 = 3_000;
-/// What the way to an idle device may take of each command's time: a fiftieth, and so many nanoseconds at most.
-const UNSEEN: u64 = 10_000;
-/// What one launch may take beyond four times what is expected, in nanoseconds, where waiting for another device may be in it.
-const CLIPPED: u64 = 1_000_000;
+/// How soon after it was put a mark in an empty stream is passed where nobody else is on the device, in nanoseconds.
+const AT_ONCE: u64 = 100_000;
 
 /// A stream as this process knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +70,29 @@ impl Sent {
 #[derive(Debug, Clone, Copy)]
 struct Span {
     sent: Sent,
-    /// The device may have been idle in it for so long: while the program had not yet sent the last of its commands. [`u64::MAX`]:
-    /// nobody can tell, since the stream may have waited for something.
-    idle: u64,
-    /// How much of that had passed when all was sent, and only the mark was not, if the mark before was passed at
-    /// once; 0: nobody knows.
-    sending: u64,
+    /// The stream may have waited in it for something that is no work of the device's.
+    interrupted: bool,
+    /// When the mark at its end was put.
+    put: Put,
     claim: Claim,
+}
+
+impl Span {
+    /// How long the device may have been idle in it, if it passed the mark before at `begin` by the clock: while the program had
+    /// not yet sent all. [`u64::MAX`]: nobody can tell.
+    fn idle(&self, begin: u64) -> u64 {
+        if self.interrupted { u64::MAX } else { self.put.ended.saturating_sub(begin) }
+    }
+
+    /// How much of that had passed when all was sent, and only the mark was not; 0: nobody knows.
+    fn sending(&self, begin: u64) -> u64 {
+        match self.put.behind {
+            Behind::Command { since } if !self.interrupted && begin < since => {
+                self.put.began.min(since + SENDING).saturating_sub(begin)
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// When a mark was put, by the clock.
@@ -99,6 +116,13 @@ pub(super) enum Behind {
     AWait,
 }
 
+/// A time for which this process alone was to use the device, by the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) since: u64,
+    pub(super) until: u64,
+}
+
 /// What is known of others on the device while a span lasts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Claim {
@@ -120,6 +144,8 @@ struct Mark<E> {
     put: u64,
     /// `None`: nothing that counts lies between it and the mark before.
     span: Option<Span>,
+    /// Whether the stream had nothing to do, so that the device passes it as soon as it comes to this process.
+    first: bool,
     /// Whether it lies behind something that may keep the stream waiting for the program.
     held: bool,
 }
@@ -130,10 +156,8 @@ struct Stream {
     id: StreamId,
     /// Since the last mark.
     sent: Sent,
-    /// When the last mark was put.
-    marked: Option<u64>,
-    /// Whether the stream had nothing to do then, so that the device passed the mark at once.
-    idle: bool,
+    /// Whether there is a mark before that.
+    marked: bool,
     /// Marks that the device has not been seen to pass.
     pending: u32,
     /// When it passed the last one that it was seen to pass.
@@ -196,6 +220,10 @@ pub(super) struct Spans<E> {
     commands: u32,
     last_number: u64,
     uses: u64,
+    /// When the device last came at once to a mark in an empty stream: nobody else's work was there then.
+    clear: Option<u64>,
+    /// When it last came late to one.
+    delayed: Option<u64>,
     /// Whether the tenant uses several devices, so that a kernel may wait in one for another.
     pub(super) clips: bool,
 }
@@ -210,6 +238,8 @@ impl<E> Default for Spans<E> {
             commands: 0,
             last_number: 0,
             uses: 0,
+            clear: None,
+            delayed: None,
             clips: false,
         }
     }
@@ -241,8 +271,7 @@ impl<E: Copy> Spans<E> {
                     number: self.last_number,
                     id,
                     sent: Sent::NOTHING,
-                    marked: None,
-                    idle: false,
+                    marked: false,
                     pending: 0,
                     passed: None,
                     stalled: false,
@@ -311,6 +340,11 @@ impl<E: Copy> Spans<E> {
         self.streams.iter().any(|stream| stream.id == id && stream.sent.launches > 0 && !stream.stalled)
     }
 
+    /// Whether so many marks are in the stream that more would take up the room of what the program puts there.
+    pub(super) fn full(&self, id: StreamId) -> bool {
+        self.streams.iter().any(|stream| stream.id == id && stream.pending >= MOST_MARKS)
+    }
+
     /// Something goes into the stream that is no work of the device's, but may keep the stream waiting.
     pub(super) fn interrupt(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) {
@@ -339,30 +373,14 @@ impl<E: Copy> Spans<E> {
         self.stream(id).pending > 0
     }
 
-    /// A mark was put into a stream. The device may have been idle before it as long as the program took to send what lies behind
-    /// the mark before, unless it still had to pass that one when all was sent.
+    /// A mark was put into a stream.
     pub(super) fn marked(&mut self, id: StreamId, event: E, put: Put, claim: Claim) {
         let stream = self.stream(id);
-        let gapless = stream.pending > 0;
         let interrupted = core::mem::replace(&mut stream.interrupted, false);
         let sent = core::mem::replace(&mut stream.sent, Sent::NOTHING);
-        let span = stream.marked.filter(|_| sent.launches > 0).map(|marked| Span {
-            sent,
-            idle: match (interrupted, gapless) {
-                (true, _) => u64::MAX,
-                (false, true) => 0,
-                (false, false) => put.ended.saturating_sub(marked),
-            },
-            sending: match put.behind {
-                Behind::Command { since } if stream.idle && !interrupted && !gapless => {
-                    put.began.min(since + SENDING).saturating_sub(marked)
-                }
-                _ => 0,
-            },
-            claim,
-        });
-        stream.marked = Some(put.ended);
-        stream.idle = !gapless && sent.launches == 0 && !interrupted && put.behind != Behind::AWait;
+        let before = core::mem::replace(&mut stream.marked, true);
+        let span = (before && sent.launches > 0).then_some(Span { sent, interrupted, put, claim });
+        let first = stream.pending == 0 && sent.launches == 0 && !interrupted && put.behind != Behind::AWait;
         stream.pending += 1;
         let number = stream.number;
         if let Some(span) = span {
@@ -375,6 +393,7 @@ impl<E: Copy> Spans<E> {
             event,
             put: put.began,
             span,
+            first,
             held: put.behind == Behind::AWait,
         });
     }
@@ -382,16 +401,16 @@ impl<E: Copy> Spans<E> {
     /// No mark could be put: what was sent, which is the answer, stays charged as expected.
     pub(super) fn unmarked(&mut self, id: StreamId) -> Sent {
         let stream = self.stream(id);
-        stream.marked = None;
+        stream.marked = false;
         core::mem::replace(&mut stream.sent, Sent::NOTHING)
     }
 
     /// Looks which marks the device has passed, the older ones of each stream first. `calls` says how often others have begun to
-    /// want the device, `asked` is the time for [`Progress::behind`]. `look` asks for one mark; `done` gets each that is passed
+    /// want the device, `asked` is the time for [`Progress::behind`], `held` this process's last turn. `look` asks for one mark; `done` gets each that is passed
     /// or lost back, with what its span says.
     pub(super) fn harvest(
         &mut self,
-        (own, calls, asked): (StreamId, u32, u64),
+        (own, calls, asked, held): (StreamId, u32, u64, Option<Held>),
         mut look: impl FnMut(usize, E, u64) -> Look,
         mut done: impl FnMut(usize, E, Option<Measured>),
         mut lost: impl FnMut(Sent),
@@ -433,12 +452,20 @@ impl<E: Copy> Spans<E> {
                 let passed = if let Look::Passed { at, .. } = seen { Some(at) } else { None };
                 core::mem::replace(&mut stream.passed, passed)
             });
+            if let (true, Look::Passed { by_clock, .. }) = (mark.first, seen) {
+                let at_once = by_clock <= mark.put + AT_ONCE;
+                let _when = if at_once { &mut self.clear } else { &mut self.delayed }.insert(by_clock);
+                if !at_once {
+                    self.clear = None;
+                }
+            }
             let measured = match (seen, before, mark.span) {
                 (Look::Passed { at, by_clock }, Some(begin), Some(span)) if begin <= at => {
                     let crowded = span.claim.calls != Some(calls);
                     // By the clock, which all contexts have in common.
                     let begin = by_clock.saturating_sub(at - begin);
-                    Some(self.measure(begin, by_clock, &span, crowded, by_clock > span.claim.until))
+                    let late = by_clock > span.claim.until;
+                    Some(self.measure(begin, by_clock, &span, (crowded, late, held)))
                 }
                 (_, _, Some(span)) => {
                     lost(span.sent);
@@ -455,52 +482,6 @@ impl<E: Copy> Spans<E> {
             done(mark.context, mark.event, measured);
         }
         progress
-    }
-
-    /// What a span took: what it adds to the union of all, between the bounds that idle time leaves.
-    /// `crowded`: others wanted the device at the time; `late`: it ended after the turn.
-    fn measure(&mut self, begin: u64, end: u64, span: &Span, crowded: bool, late: bool) -> Measured {
-        let from = begin.max(self.covered);
-        let Sent { cost, launches, key, known } = span.sent;
-        let each = u64::from(launches);
-        let most = end.saturating_sub(from);
-        // A kernel that waits for one on another device takes as long as that one is kept waiting, by its own tenant's debt. If
-        // all of it were charged, each side's debt would make the other's grow without end.
-        let clipped = self.clips && known && most > cost * 4 + each * CLIPPED;
-        let most = if clipped { cost * 4 + each * CLIPPED } else { most };
-        // What ended after its turn, or took far longer than it mostly does, others have had a part in. A little more than
-        // expected is believed all the same, or what has become dearer would never show. Not of what has outlived a turn: there
-        // they certainly had.
-        let shared = crowded && (late || (known && most > cost + cost / 2));
-        let believed = match (shared, known) {
-            _ if clipped => cost,
-            (true, true) if most <= MAX_LEASE => cost + cost / 4,
-            // There is nothing better.
-            (true, false) if most <= MAX_LEASE => most,
-            (true, false) => most / 2,
-            _ => cost,
-        };
-        // After a gap, a command's way to the device is in it too, which the program does not see.
-        let unseen = if span.idle > 0 && known { (cost / 50).min(each * UNSEEN) } else { 0 };
-        let least =
-            if shared || clipped { believed.min(most) } else { most.saturating_sub(span.idle.saturating_add(unseen)) };
-        // A single command comes to an idle device as late after the mark before it as it was sent after that; and the mark
-        // behind it comes later still, which matters only if the command was done by then.
-        let single = launches == 1 && begin >= self.covered && !shared && !clipped;
-        let most = if single { most.saturating_sub(span.sending).max(least) } else { most };
-        let lasts = single && span.sending > 0 && most > 2 * span.idle.saturating_sub(span.sending);
-        let least = if lasts { most.saturating_sub(unseen).max(least) } else { least };
-        let took = believed.clamp(least, most);
-        // What was idle is taken to lie at the end: another stream's span may fill it.
-        self.covered = self.covered.max(if shared || clipped || span.idle > 0 { from + took } else { end });
-        let source = match span.idle {
-            _ if crowded || clipped => Source::Shared,
-            0 => Source::Gapless,
-            idle if lasts || idle <= most / 2 => Source::FromIdle,
-            _ => Source::Open,
-        };
-        let sample = (key != Key::NONE).then(|| Sample { least: least / each, most: most / each, source });
-        Measured { sent: span.sent, took, sample }
     }
 
     /// A context goes, and all marks in it; answers with what was sent and will not be measured.

@@ -1,6 +1,8 @@
 //! Tests of spans: unions, gaps, what is believed of a doubtful one.
 
+use super::measure::{CLIPPED, UNSEEN};
 use super::*;
+use crate::compute::learner::Source;
 
 const A: StreamId = StreamId { context: 1, handle: 16, thread: 0 };
 const B: StreamId = StreamId { context: 1, handle: 32, thread: 0 };
@@ -17,7 +19,7 @@ fn harvest(spans: &mut Spans<u64>, now: u64) -> Vec<Measured> {
     let look = |_, event, _| {
         if event <= now { Look::Passed { at: event, by_clock: event } } else { Look::Pending }
     };
-    spans.harvest((A, 0, 0), look, |_, _, measured| all.extend(measured), |_| panic!("nothing was lost"));
+    spans.harvest((A, 0, 0, None), look, |_, _, measured| all.extend(measured), |_| panic!("nothing was lost"));
     all
 }
 
@@ -54,7 +56,7 @@ fn idle_time_of_the_host_is_not_charged() {
     let [measured] = harvest(&mut spans, 12_000)[..] else { panic!("one span") };
     assert_eq!(
         (measured.took, measured.sample),
-        (1_394, Some(Sample { least: 464, most: 666, source: Source::FromIdle }))
+        (1_494, Some(Sample { least: 498, most: 666, source: Source::FromIdle }))
     );
 }
 
@@ -91,7 +93,7 @@ fn waiting_for_another_device_is_clipped() {
     assert!(measured.took <= 4 * 50_000 + CLIPPED, "{measured:?}");
     // What was never measured has no typical cost.
     spans.sent(A, Sent { known: false, ..sent(50_000, 1) });
-    spans.marked(A, 1_000_000_000, put(20), ALONE);
+    spans.marked(A, 1_000_000_000, put(900_000_010), ALONE);
     let [measured] = harvest(&mut spans, 1_000_000_000)[..] else { panic!("one span") };
     assert_eq!(measured.took, 100_000_000 - 10, "but for what the program took to send it");
 }
@@ -109,7 +111,12 @@ fn lost_marks_and_destroyed_contexts_leave_nothing_behind() {
     spans.context_destroyed(2, |sent| gone.push(sent));
     assert_eq!((gone.as_slice(), spans.in_flight()), ([sent(10, 1)].as_slice(), 10));
     let mut lost = Vec::new();
-    spans.harvest((A, 0, 0), |_, _, _| Look::Lost, |_, _, measured| assert_eq!(measured, None), |sent| lost.push(sent));
+    spans.harvest(
+        (A, 0, 0, None),
+        |_, _, _| Look::Lost,
+        |_, _, measured| assert_eq!(measured, None),
+        |sent| lost.push(sent),
+    );
     assert_eq!((lost.as_slice(), spans.in_flight(), spans.commands()), ([sent(10, 1)].as_slice(), 0, 0));
     assert!(spans.marks.is_empty());
 }
@@ -175,4 +182,64 @@ fn a_thread_s_own_streams_end_with_it() {
     assert_eq!((lost, spans.open_cost(), spans.in_flight()), (vec![sent(50, 1)], 20, 300));
     assert!(!spans.busy(own), "another thread's by now");
     assert_eq!(harvest(&mut spans, 400)[0].took, 300, "what had its marks is measured all the same");
+}
+
+#[test]
+fn what_ended_in_our_own_turn_is_ours_whatever_others_wanted() {
+    let turn = Held { since: 1_000, until: 3_000_000 };
+    let held = Some(turn);
+    let rivals = Claim { expected: 0, until: 300_000, calls: None };
+    let measured = |delay: u64, held: Option<Held>| {
+        let mut spans = Spans::default();
+        spans.marked(A, 2_020 + delay, put(2_000), ALONE);
+        spans.sent(A, sent(200_000, 1));
+        spans.marked(A, 1_002_020 + delay, put(2_010), rivals);
+        let look = |_, at, _| Look::Passed { at, by_clock: at };
+        let mut all = Vec::new();
+        spans.harvest((A, 9, 0, held), look, |_, _, measured| all.extend(measured), |_| panic!("nothing was lost"));
+        let [measured] = all[..] else { panic!("one span") };
+        (measured.took, measured.sample.map(|sample| sample.source))
+    };
+    assert_eq!(measured(0, held), (1_000_000, Some(Source::Gapless)), "five times what was expected");
+    // Of what outlasts the turn another has half; and if somebody's work was there when the turn came, most of it may be another's.
+    assert_eq!(measured(0, Some(Held { until: 900_000, ..turn })), (948_990, Some(Source::FromIdle)));
+    for (delay, held) in [(AT_ONCE + 1, held), (0, None)] {
+        assert_eq!(measured(delay, held), (250_000, Some(Source::Shared)));
+    }
+}
+
+#[test]
+fn kernels_side_by_side_are_not_thought_to_be_next_to_nothing() {
+    let mut spans = Spans::default();
+    for stream in [A, B] {
+        spans.marked(stream, 100, put(0), ALONE);
+        spans.sent(stream, sent(320_000, 1));
+    }
+    spans.marked(A, 320_100, put(10), ALONE);
+    spans.marked(B, 320_100, put(20), ALONE);
+    let [_, beside] = harvest(&mut spans, 400_000)[..] else { panic!("two spans") };
+    let sample = Some(Sample { least: 10_000, most: 10_000, source: Source::Gapless });
+    assert_eq!((beside.took, beside.sample), (0, sample));
+}
+
+#[test]
+fn how_long_the_call_took_that_sends_is_not_what_the_command_took() {
+    let measured = |end: u64| {
+        let mut spans = Spans::default();
+        spans.marked(A, 1_000, put(1_000), ALONE);
+        spans.sent(A, sent(1_000_000, 1));
+        spans.marked(A, end, Put { behind: Behind::Command { since: 2_000 }, ..put(101_000) }, ALONE);
+        let [Measured { sample: Some(sample), .. }] = harvest(&mut spans, end)[..] else { panic!("one span") };
+        (sample.least, sample.most)
+    };
+    assert_eq!(
+        measured(1_001_000),
+        (900_000 - UNSEEN, 1_000_000 - 1_000 - SENDING),
+        "it was running when the call returned"
+    );
+    assert_eq!(
+        measured(101_000),
+        (0, 100_000 - 1_000 - SENDING),
+        "the call may have waited for it, or it took no time"
+    );
 }

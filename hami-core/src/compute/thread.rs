@@ -5,10 +5,25 @@ use core::cell::Cell;
 use super::learner::Key;
 use super::spans::{Sent, StreamId};
 
-/// Streams for which a thread has grants at once.
+/// Streams for which a thread has grants at once, if no two of them meet in one place. More would leave wider spans: what one
+/// stream of many does is then hard to tell from what the others do.
 const STREAMS: usize = 4;
 /// Costs that a thread remembers.
 const COSTS: usize = 64;
+
+/// Which device's learner a cost is from, and its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told(u64);
+
+impl Told {
+    /// From nobody: what no limit holds costs nothing.
+    pub(super) const NOTHING: Self = Self(0);
+
+    /// `place` is the device's; a version has 2⁴⁸ successors before it comes again.
+    pub(super) fn new(place: usize, version: u64) -> Self {
+        Self((place as u64 + 1) << 48 | version & ((1 << 48) - 1))
+    }
+}
 
 /// A grant, and what was used of it.
 pub(super) struct Grant {
@@ -19,6 +34,8 @@ pub(super) struct Grant {
     /// The gate's word and the limits' generation as of then.
     word: Cell<u64>,
     generation: Cell<u64>,
+    /// Whose costs it was given by.
+    told: Cell<Told>,
     /// Device-time left, in nanoseconds.
     left: Cell<u64>,
     launches: Cell<u32>,
@@ -45,6 +62,7 @@ impl Grant {
             context: Cell::new(0),
             word: Cell::new(0),
             generation: Cell::new(0),
+            told: Cell::new(Told::NOTHING),
             left: Cell::new(0),
             launches: Cell::new(0),
             cost: Cell::new(0),
@@ -87,8 +105,8 @@ pub(crate) struct Thread {
     grants: [Grant; STREAMS],
     keys: [Cell<Key>; COSTS],
     costs: [Cell<u64>; COSTS],
-    /// The learner and its version that the costs are from.
-    told: Cell<(usize, u64)>,
+    /// Where the costs are from.
+    told: [Cell<Told>; COSTS],
     random: Cell<u64>,
 }
 
@@ -109,7 +127,7 @@ impl Thread {
             grants: [const { Grant::none() }; STREAMS],
             keys: [const { Cell::new(Key::NONE) }; COSTS],
             costs: [const { Cell::new(0) }; COSTS],
-            told: Cell::new((0, 0)),
+            told: [const { Cell::new(Told::NOTHING) }; COSTS],
             random: Cell::new(0),
         }
     }
@@ -134,6 +152,7 @@ impl Thread {
             && grant.word.get() == launch.word
             && grant.generation.get() == launch.generation
             && self.keys[place].get() == launch.key
+            && self.told[place].get() == grant.told.get()
             && grant.spend(launch.key, self.costs[place].get())
     }
 
@@ -144,23 +163,24 @@ impl Thread {
     }
 
     /// Whether a launch is covered but for its cost, which is only now told.
-    pub(super) fn spend_at(&self, launch: Launch, context: usize, learner: (usize, u64), cost: u64) -> bool {
+    pub(super) fn spend_at(&self, launch: Launch, context: usize, told: Told, cost: u64) -> bool {
         let grant = self.grant(launch.handle);
         let covered = grant.handle.get() == launch.handle
             && grant.context.get() == context
             && grant.word.get() == launch.word
             && grant.generation.get() == launch.generation
-            && self.told.get() == learner;
+            && grant.told.get() == told;
         if covered {
-            self.tell(launch.key, cost);
+            self.tell(launch.key, cost, told);
         }
         covered && grant.spend(launch.key, cost)
     }
 
-    fn tell(&self, key: Key, cost: u64) {
+    fn tell(&self, key: Key, cost: u64, told: Told) {
         let place = Self::place(key);
         self.keys[place].set(key);
         self.costs[place].set(cost);
+        self.told[place].set(told);
     }
 
     /// What was sent under the grant that stands where one for this stream would. Ends the grant.
@@ -194,17 +214,15 @@ impl Thread {
         &self,
         launch: Launch,
         context: usize,
-        learner: (usize, u64),
+        told: Told,
         cost: Option<u64>,
         (time, launches): (u64, u32),
     ) {
-        if self.told.replace(learner) != learner {
-            self.keys.iter().for_each(|key| key.set(Key::NONE));
-        }
         if let Some(cost) = cost {
-            self.tell(launch.key, cost);
+            self.tell(launch.key, cost, told);
         }
         let grant = self.grant(launch.handle);
+        grant.told.set(told);
         grant.handle.set(launch.handle);
         grant.context.set(context);
         grant.word.set(launch.word);

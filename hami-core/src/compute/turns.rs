@@ -163,6 +163,10 @@ impl Turns for AtDevice<'_> {
         seat.extend(turns, *device, now, end)
     }
 
+    fn holds(&mut self, now: u64) -> bool {
+        self.0.as_ref().is_some_and(|Seen { turns, seat, device, .. }| seat.holds(turns, *device, now))
+    }
+
     fn close(&mut self, now: u64, end: u64) {
         if let Some(Seen { turns, seat, device, .. }) = &mut self.0 {
             let _too_late = seat.close(turns, *device, now, end);

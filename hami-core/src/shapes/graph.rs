@@ -288,7 +288,7 @@ pub(crate) fn update<A>(
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
     let answer = unsafe { original(exec, graph, result) };
-    compute::graph_exec_destroyed(exec as usize);
+    compute::graph_exec_changed(exec as usize);
     answer
 }
 
@@ -303,7 +303,7 @@ pub(crate) fn update_with_node(
 ) -> CUresult {
     // SAFETY: the program's own arguments, unchanged.
     let answer = unsafe { original(exec, graph, node, result) };
-    compute::graph_exec_destroyed(exec as usize);
+    compute::graph_exec_changed(exec as usize);
     answer
 }
 

@@ -199,6 +199,12 @@ impl Seat {
         true
     }
 
+    /// Whether this seat was the last to take the turn.
+    pub fn holds(&self, turns: &Turns, device: usize, now: u64) -> bool {
+        let word = turns.content().devices[device].turn.load(Ordering::Relaxed);
+        Lease::unpack(word, now).holder == Some(self.number)
+    }
+
     /// Takes the wish back; if the turn is this seat's, it ends now.
     pub fn leave(&mut self, turns: &Turns, device: usize, now: u64) {
         self.wish(turns, device).want.store(0, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, TryLockError};
 
 use shared_region::clock;
 
-use super::{CAPTURES, Gate, NO_STREAM, State, WORD, current_context, mark, sleep_until};
+use super::{CAPTURES, Entered, Gate, NO_STREAM, State, WORD, mark, sleep_until};
 use crate::compute::spans::Behind;
 use crate::compute::thread::Thread;
 use crate::guard;
@@ -19,15 +19,18 @@ const PATIENCE: u32 = 500;
 /// Something that may keep it waiting is about to be put into a stream.
 #[cold]
 pub(in crate::compute) fn interrupted(thread: &Thread, handle: usize) {
-    if let (Some(gate), Some(context)) = (Gate::existing(), current_context()) {
-        gate.interrupted(thread, context, handle);
+    if let Some(gate) = Gate::existing()
+        && let Some(entered) = Entered::of(handle)
+    {
+        gate.interrupted(thread, entered.context, handle);
     }
 }
 
 /// What may wait for the program was put into a stream: a mark behind it tells when that is over.
 #[cold]
 pub(in crate::compute) fn waits(tenant: &'static Tenant, thread: &Thread, handle: usize) {
-    let Some(context) = current_context() else { return };
+    let Some(entered) = Entered::of(handle) else { return };
+    let context = entered.context;
     let gate = Gate::get();
     // During a capture the driver is asked nothing.
     if WORD.load(Ordering::Relaxed) & CAPTURES == 0
@@ -35,7 +38,8 @@ pub(in crate::compute) fn waits(tenant: &'static Tenant, thread: &Thread, handle
     {
         let stream = thread.id(context, handle);
         let mut state = gate.lock();
-        if state.devices.get_mut(place).is_some_and(|device| !device.pace.spans.stalled(stream)) {
+        let spans = state.devices.get_mut(place).map(|device| &mut device.pace.spans);
+        if spans.is_some_and(|spans| !spans.full(stream) && !spans.stalled(stream)) {
             drop(mark(gate, state, (place, stream), Behind::AWait));
         }
     }
@@ -44,8 +48,10 @@ pub(in crate::compute) fn waits(tenant: &'static Tenant, thread: &Thread, handle
 /// A stream is about to be destroyed.
 #[cold]
 pub(in crate::compute) fn stream_destroyed(thread: &Thread, handle: usize) {
-    if let (Some(gate), Some(context)) = (Gate::existing(), current_context()) {
-        gate.stream_destroyed(thread, context, handle);
+    if let Some(gate) = Gate::existing()
+        && let Some(entered) = Entered::of(handle)
+    {
+        gate.stream_destroyed(thread, entered.context, handle);
     }
 }
 
@@ -114,7 +120,7 @@ struct Leaving;
 impl Drop for Leaving {
     fn drop(&mut self) {
         if let Some(gate) = Gate::existing() {
-            guard::bookkeeping(|| guard::with_thread(|thread| gate.thread_ends(thread)));
+            guard::locked_bookkeeping(|| guard::with_thread(|thread| gate.thread_ends(thread)));
         }
     }
 }
