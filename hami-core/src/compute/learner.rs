@@ -29,6 +29,8 @@ const WANTED: u32 = 3;
 const BETTER: u32 = 16;
 /// What a command may take on its way to an idle device, in nanoseconds: some 5,000, and more where the host is slow.
 const WAY: u64 = 50_000;
+/// Blocks of a kernel that may fill a device.
+const NARROW: u64 = 64;
 /// The first measurements of a function are averaged; later ones move the estimate by this part at most.
 const SETTLED: u32 = 8;
 
@@ -39,6 +41,11 @@ pub(crate) struct Key(pub(super) u64);
 impl Key {
     /// No command has this one.
     pub(super) const NONE: Self = Self(0);
+
+    /// Whether it is a kernel with fewer blocks than most devices have multiprocessors: several of them run at once.
+    pub(super) fn is_narrow(self) -> bool {
+        self != Self::NONE && self.0 >> 56 < class(NARROW)
+    }
 }
 
 /// Sizes in classes, four to each power of two: what differs by less costs about the same. Less than 244.

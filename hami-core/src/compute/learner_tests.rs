@@ -174,3 +174,11 @@ fn forgotten_functions_are_learnt_anew_and_memory_is_bounded() {
     }
     assert!(learner.known.len() <= MOST);
 }
+
+#[test]
+fn kernels_that_leave_room_beside_them_are_told_by_their_key() {
+    let kernel = |blocks| Command::Kernel { function: 0x7f00_1234_5678, blocks }.key();
+    assert!([1, 2, 63].into_iter().all(|blocks| kernel(blocks).is_narrow()));
+    assert!(![64, 528, 1 << 40].into_iter().any(|blocks| kernel(blocks).is_narrow()));
+    assert!(!Command::Fill { bytes: 4 }.key().is_narrow() && !Key::NONE.is_narrow());
+}

@@ -79,8 +79,10 @@ impl<E: Copy> Spans<E> {
         let took = believed.clamp(least, most);
         // What was idle is taken to lie at the end: another stream's span may fill it.
         self.covered = self.covered.max(if shared || clipped || idle > 0 { from + took } else { end });
-        // What other streams of ours did meanwhile may lie in it or not, where the stream ran dry long before its mark.
-        let beside = idle > 0 && from > begin && !matches!(span.put.behind, Behind::Command { .. });
+        // What other streams of ours did meanwhile may lie in it or not, where the stream ran dry long before its mark; unless
+        // the kernels are so small that they run side by side.
+        let marked_at_once = matches!(span.put.behind, Behind::Command { .. });
+        let beside = idle > 0 && from > begin && !marked_at_once && !key.is_narrow();
         let mostly_alone = alone.is_some_and(|alone| alone >= most / 2);
         let source = match idle {
             _ if crowded && mostly_alone && !clipped => Source::FromIdle,
