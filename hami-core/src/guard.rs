@@ -54,13 +54,18 @@ const CANCEL_DISABLE: c_int = 1;
 /// Runs work of ours in which the calling thread is not cancelled: it may hold a lock where the C library would end it, and
 /// nothing of ours is unwound then. It is cancelled later, where the driver's own function would let it be.
 pub(crate) fn uncancelled<R>(work: impl FnOnce() -> R) -> R {
-    let mut before: c_int = 0;
-    // SAFETY: a flag of the calling thread; writes one number of ours.
-    unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) };
-    let result = work();
-    // SAFETY: the state that the thread had.
-    unsafe { pthread_setcancelstate(before, ptr::null_mut()) };
-    result
+    /// Gives the thread back the state that it had, after a panic too.
+    struct Restore(c_int);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            // SAFETY: a flag of the calling thread.
+            unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
+        }
+    }
+    let mut before = Restore(0);
+    // SAFETY: as above; writes one number of ours.
+    unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before.0) };
+    work()
 }
 
 /// Bookkeeping that takes locks and may come to the C library under them.

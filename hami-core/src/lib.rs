@@ -16,7 +16,7 @@ mod config;
 mod current;
 /// Finding functions in loaded libraries without `dlsym`.
 mod find;
-/// The panic fence, the depth guard and errno.
+/// The panic fence, the depth guard, errno and cancellation.
 mod guard;
 /// Lines on stderr.
 mod log;

@@ -182,3 +182,17 @@ fn kernels_that_leave_room_beside_them_are_told_by_their_key() {
     assert!(![64, 528, 1 << 40].into_iter().any(|blocks| kernel(blocks).is_narrow()));
     assert!(!Command::Fill { bytes: 4 }.key().is_narrow() && !Key::NONE.is_narrow());
 }
+
+#[test]
+fn what_was_changed_keeps_its_cost_until_it_is_measured_again() {
+    let mut learner = Learner::default();
+    let graph = Command::Graph { exec: 64 };
+    let gapless = |ns| Sample { least: ns, most: ns, source: Source::Gapless };
+    learner.launched_unmeasured(graph);
+    (0..9).for_each(|_| learner.learn(graph.key(), 1, gapless(400_000)));
+    assert_eq!(learner.expect(graph), Expected { cost: 400_000, unmeasured: None, wanted: false });
+    learner.doubt(graph.key());
+    assert_eq!(learner.expect(graph), Expected { cost: 400_000, unmeasured: None, wanted: true });
+    learner.learn(graph.key(), 1, gapless(9_000_000));
+    assert_eq!(learner.expect(graph).cost, 9_000_000, "the first measurement counts as it is");
+}

@@ -454,10 +454,8 @@ impl<E: Copy> Spans<E> {
             });
             if let (true, Look::Passed { by_clock, .. }) = (mark.first, seen) {
                 let at_once = by_clock <= mark.put + AT_ONCE;
-                let _when = if at_once { &mut self.clear } else { &mut self.delayed }.insert(by_clock);
-                if !at_once {
-                    self.clear = None;
-                }
+                (self.clear, self.delayed) =
+                    if at_once { (Some(by_clock), self.delayed) } else { (None, Some(by_clock)) };
             }
             let measured = match (seen, before, mark.span) {
                 (Look::Passed { at, by_clock }, Some(begin), Some(span)) if begin <= at => {
